@@ -1,0 +1,10 @@
+"""Virtual phones: Bumble devices that behave like the phones people own.
+
+`Phone` is the whole public surface; see phone.py.
+"""
+
+from labkit.phone.events import Event, PhoneError
+from labkit.phone.handset import Found
+from labkit.phone.phone import Phone
+
+__all__ = ["Event", "Found", "Phone", "PhoneError"]
