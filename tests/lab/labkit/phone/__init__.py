@@ -6,5 +6,6 @@
 from labkit.phone.events import Event, PhoneError
 from labkit.phone.handset import Found
 from labkit.phone.phone import Phone
+from labkit.phone.playback import Playback
 
-__all__ = ["Event", "Found", "Phone", "PhoneError"]
+__all__ = ["Event", "Found", "Phone", "PhoneError", "Playback"]

@@ -17,6 +17,7 @@ from typing import Literal
 from bumble import core, hci
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.host import Host
+from bumble.l2cap import ClassicChannelSpec, L2capError
 from bumble.keys import MemoryKeyStore, PairingKeys
 from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport.common import StreamPacketSink, StreamPacketSource
@@ -60,7 +61,6 @@ class Handset:
         self.link: Connection | None = None
         self.pairing_with: str | None = None
         self.bonding = True
-        self.on_link: Callable[[Connection], None] = lambda _: None
         self.device = Device(
             name=name,
             config=DeviceConfiguration(
@@ -181,6 +181,16 @@ class Handset:
         if not link.is_encrypted:
             await link.encrypt()
 
+    async def open_channel(self, psm: int) -> None:
+        """Opens an L2CAP channel on the link as it is."""
+        if self.link is None:
+            raise PhoneError("there is no link")
+        try:
+            await self.link.create_l2cap_channel(ClassicChannelSpec(psm=psm))
+        except L2capError as refusal:
+            self.log.add("channel-refused", psm=psm, result=refusal.error_code)
+            raise
+
     async def hang_up(self) -> None:
         """Disconnects the link, if there is one."""
         if self.link is not None:
@@ -215,7 +225,6 @@ class Handset:
 
         connection.on(Connection.EVENT_DISCONNECTION, ended)
         connection.on(Connection.EVENT_CONNECTION_ENCRYPTION_CHANGE, encrypted)
-        self.on_link(connection)
 
     def _pairing_config(self, connection: Connection) -> PairingConfig:
         return PairingConfig(
