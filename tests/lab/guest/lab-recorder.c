@@ -70,7 +70,8 @@ static void free_player_of_our_format(void)
 	snd_ctl_elem_value_alloca(&value);
 	snd_ctl_elem_value_set_interface(value, SND_CTL_ELEM_IFACE_PCM);
 	snd_ctl_elem_value_set_name(value, "PCM Notify");
-	snd_ctl_elem_value_set_device(value, 0);
+	/* The driver files the player's settings under the capture side. */
+	snd_ctl_elem_value_set_device(value, 1);
 	snd_ctl_elem_value_set_subdevice(value, 0);
 	snd_ctl_elem_value_set_boolean(value, 0, 1);
 	if ((error = snd_ctl_elem_write(card, value)) < 0)

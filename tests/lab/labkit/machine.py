@@ -21,7 +21,7 @@ import time
 import uuid
 from pathlib import Path
 
-from .link import AgentLink, GuestError, socket_pair
+from labkit.link import AgentLink, GuestError, socket_pair
 
 GUEST_FILES = Path(__file__).parent.parent / "guest"
 BOOT_TIMEOUT = 90
@@ -71,6 +71,7 @@ class Machine:
                     "root=/dev/ubda",
                     "rw",
                     "quiet",
+                    "snd_dummy.enable=0",
                     "con=null",
                     "con0=null,fd:1",
                     "con1=pts",
