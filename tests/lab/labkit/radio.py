@@ -59,8 +59,16 @@ class Controller:
     def close(self) -> None:
         """Unplugs the controller; returns when the radio has forgotten it, so that its address is
         free for the next one."""
-        self.socket.close()
+        self.hang_up()
         self.radio.release(self)
+
+    def hang_up(self) -> None:
+        """Ends the HCI stream, also for whoever reads it through a duplicate of the socket."""
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # The other end was quicker.
+        self.socket.close()
 
 
 class Radio:
@@ -119,7 +127,7 @@ class Radio:
         """Ends rootcanal; every link and controller is gone afterwards."""
         with self._lock:
             for controller in self._owners.values():
-                controller.socket.close()
+                controller.hang_up()
             self._owners.clear()
             if self._test is not None:
                 self._test.close()

@@ -65,6 +65,7 @@ def test_the_speaker_hears_what_the_phone_plays(phone, speaker, sbc):
         bitpool=sbc.bitpool,
         allocation=sbc.allocation,
     ).wait()
+    wait_stream(phone, "suspended")  # Nothing is on its way any more.
     assert speaker.sbc == sbc
     assert played.sent == len(played.packets) and played.dropped == 0
     heard = sbc.decode(speaker.heard)
@@ -77,13 +78,13 @@ def test_the_speaker_hears_what_the_phone_plays(phone, speaker, sbc):
 
 def test_packets_carry_sequence_time_and_as_many_frames_as_fit(phone, speaker):
     phone.play(signals.tone(seconds=1)).wait()
+    wait_stream(phone, "suspended")
     packets = list(speaker.packets)
     assert [p.sequence_number for p in packets] == list(range(len(packets)))
     assert {p.payload[0] for p in packets} == {15}
     assert [p.timestamp for p in packets] == [15 * 128 * n for n in range(len(packets))]
     phone.play(signals.tone(seconds=1), frames_per_packet=5).wait()
-    wait_stream(phone, "suspended")
-    assert {p.payload[0] for p in speaker.packets[len(packets) + 60 :]} == {5}
+    assert {p.payload[0] for p in speaker.packets[len(packets) :]} == {5}
 
 
 def test_packets_keep_their_schedule(phone):

@@ -80,9 +80,12 @@ class Handset:
 
     async def power_on(self, controller: Controller) -> None:
         """Takes a controller and starts listening to pages."""
-        controller.socket.setblocking(False)
+        # A duplicate: the controller may be closed by another thread, and asyncio must never find
+        # its file descriptor reused.
+        stream = controller.socket.dup()
+        stream.setblocking(False)
         transport, source = await asyncio.get_running_loop().create_connection(
-            StreamPacketSource, sock=controller.socket
+            StreamPacketSource, sock=stream
         )
         self.device.host = Host(source, StreamPacketSink(transport))
         await self.device.power_on()
