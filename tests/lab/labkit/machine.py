@@ -87,6 +87,7 @@ class Machine:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
+        (self.folder / "pid").write_text(str(self._process.pid))
         agent_guest.close()
         radio_guest.close()
         self._radio_link = radio_end
