@@ -10,7 +10,7 @@ waiting.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from bumble import avc, avrcp, core
 from bumble.device import Connection
@@ -29,7 +29,6 @@ _TRACK = 1
 """The unique id of the one track these phones have."""
 
 _Key = avc.PassThroughFrame.OperationId
-Handler = Callable[[], Awaitable[None]]
 
 
 class RemoteControl:
@@ -40,8 +39,8 @@ class RemoteControl:
         self.obedient = True
         self.metadata = {"title": "Test piece", "artist": "The lab", "album": "dotd"}
         self.volume: int | None = None
-        self.on_play: Handler | None = None
-        self.on_pause: Handler | None = None
+        self.on_play: Callable[[], None] | None = None
+        self.on_pause: Callable[[], None] | None = None
         self._player = _Player(self)
         self._watching: asyncio.Task[None] | None = None
         self.protocol = _Protocol(self)
@@ -117,8 +116,7 @@ class RemoteControl:
             return
         action = {_Key.PLAY: self.on_play, _Key.PAUSE: self.on_pause, _Key.STOP: self.on_pause}
         if (handler := action.get(key)) is not None:
-            # After the answer: the speaker waits for it before it reacts to the stream.
-            asyncio.ensure_future(handler())
+            handler()
 
     def answer_metadata(self, label: int, wanted: list[int]) -> None:
         """Answers the speaker's question for title, artist and so on."""

@@ -40,6 +40,7 @@ class A2dpSource:
         self.protocol: avdtp.Protocol | None = None
         self.stream: avdtp.Stream | None = None
         self.sbc: Sbc | None = None
+        self._suspending = False
         self.on_opened: Callable[[], None] = lambda: None
         self.on_suspended: Callable[[], None] = lambda: None
         self.on_closed: Callable[[str], None] = lambda why: None
@@ -96,8 +97,14 @@ class A2dpSource:
 
     async def suspend(self) -> None:
         """Suspends the stream; no harm when it is not streaming."""
-        if self.state == State.STREAMING:
+        if self.state != State.STREAMING:
+            return
+        self._suspending = True
+        try:
             await self._require_stream().stop()
+        finally:
+            self._suspending = False
+        self._log.add("stream", state="suspended", by="phone")
 
     async def close(self) -> None:
         """Closes the stream and its media channel; the signalling channel stays."""
@@ -184,8 +191,10 @@ class A2dpSource:
             self.on_closed("the speaker closed the media channel")
 
     def _suspended(self) -> None:
-        self._log.add("stream", state="suspended")
-        self.on_suspended()
+        # Bumble says this of our own suspend too, before the speaker has answered it.
+        if not self._suspending:
+            self._log.add("stream", state="suspended", by="speaker")
+            self.on_suspended()
 
     def _delay_reported(self, delay: int) -> None:
         self._log.add("delay-report", ms=delay / 10)
