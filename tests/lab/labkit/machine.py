@@ -18,7 +18,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from pathlib import Path
 
 from labkit.link import AgentLink, GuestError, socket_pair
@@ -38,6 +37,8 @@ class Machine:
         self.folder = folder
         self.share = folder / "share"
         self.console_log = folder / "console.log"
+        self.air_traces: list[Path] = []
+        """What went over the air, one btsnoop file for each time the adapter was plugged in."""
         self.boots: list[str] = []
         self.trouble: list[str] = []
         self._kernel = kernel
@@ -66,12 +67,12 @@ class Machine:
                 [
                     str(self._kernel),
                     f"mem={MEMORY}",
-                    f"umid=dotd-lab-{uuid.uuid4().hex[:8]}",
+                    f"uml_dir={self.folder}",
+                    "umid=machine",
                     f"ubd0={self.folder / 'disk.cow'},{self._image}",
                     "root=/dev/ubda",
                     "rw",
                     "quiet",
-                    "snd_dummy.enable=0",
                     "con=null",
                     "con0=null,fd:1",
                     "con1=pts",
@@ -154,6 +155,7 @@ class Machine:
             raise GuestError("an adapter is plugged already")
         self._generation += 1
         self._controller = controller
+        self.air_traces.append(self.folder / f"hci0-{self._generation}.btsnoop")
         link, radio = self._radio_link.fileno(), controller.socket.fileno()
         self._pump = subprocess.Popen(
             [
@@ -163,6 +165,7 @@ class Machine:
                 str(link),
                 str(radio),
                 str(self._generation),
+                str(self.air_traces[-1]),
             ],
             pass_fds=[link, radio],
             start_new_session=True,

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from labkit import recording
+from labkit.hci_pump import SNOOP_HEADER
 from labkit.link import GuestError
 from labkit.machine import Machine
 from labkit.radio import SPEAKER_ADDRESS, Radio
@@ -68,6 +69,7 @@ class Pi:
         self.recordings: list[recording.Recording] = []
         self._numbers = itertools.count(1)
         self._cursor = ""
+        self._air_sizes: dict[Path, int] = {}
 
     def sh(
         self,
@@ -190,6 +192,7 @@ class Pi:
     def clean(self) -> None:
         """Gives the next test a speaker as new: nothing paired, configured or remembered."""
         self.recordings.clear()
+        self._air_sizes = {trace: trace.stat().st_size for trace in self.machine.air_traces}
         self.sh(CLEAN_STATE, check=False)
         if not self.machine.plugged:
             self.plug()
@@ -197,6 +200,13 @@ class Pi:
         self._cursor = show.stdout.partition("-- cursor: ")[2].strip()
         if self.installed:
             self.sh("systemctl start dotd.service")
+
+    def air_since_clean(self) -> list[tuple[Path, int]]:
+        """The HCI traces, and where in each the part since the last clean() begins."""
+        return [
+            (trace, self._air_sizes.get(trace, len(SNOOP_HEADER)))
+            for trace in self.machine.air_traces
+        ]
 
     @property
     def installed(self) -> bool:

@@ -116,10 +116,7 @@ def finish(request: pytest.FixtureRequest, laboratory: Laboratory, pi: Pi, start
     folder = laboratory.artifacts / re.sub(r"[^\w.-]+", "-", name)
     if failed and pi.machine.alive:
         laboratory.collect(pi, folder)
-    elif pi.recordings:
-        folder.mkdir(parents=True, exist_ok=True)
-        for each in pi.recordings:
-            each.write_wav(folder / f"{each.name}.wav")
+    laboratory.keep_recordings(pi, folder)
     if pi.machine.trouble and pi.machine.alive:
         trouble = "; ".join(pi.machine.trouble)
         pi.machine.trouble.clear()
