@@ -1,0 +1,8 @@
+//! dotd: turns a Linux box into a Bluetooth speaker.
+//!
+//! Dependency rule (held by `tests/architecture.rs`): [`policy`] is pure and imports nothing but
+//! `std` data and serde; `config` and `store` may use `policy::model`; `bluetooth`, `a2dp`, `audio`
+//! and `api` may use `policy` and never each other, except that `a2dp` and `audio` meet in `pcm`,
+//! which lies below both; `ctl` sees `api` and `config`; only `daemon` sees all.
+
+pub mod policy;

@@ -1,0 +1,2 @@
+//! dotd.
+fn main() {}
