@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod event;
+pub mod find;
 pub mod model;
 pub mod rejection;
 pub mod snapshot;
