@@ -5,4 +5,5 @@
 //! and `api` may use `policy` and never each other, except that `a2dp` and `audio` meet in `pcm`,
 //! which lies below both; `ctl` sees `api` and `config`; only `daemon` sees all.
 
+pub mod bluetooth;
 pub mod policy;
