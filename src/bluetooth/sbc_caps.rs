@@ -194,7 +194,7 @@ mod tests {
             ([0xFF, 0xFF, 2, 250], [0x21, 0x15, 2, 53]),
             ([0x3F, 0xFF, 2, 35], [0x21, 0x15, 2, 35]),
             ([0x12, 0x15, 10, 53], [0x12, 0x15, 10, 53]),
-            ([0xC8, 0xEA, 0, 250], [0x48, 0x26, 2, 31]),
+            ([0xC8, 0xEA, 0, 250], [0x48, 0x2A, 2, 31]),
         ] {
             assert_eq!(select(&capabilities), Ok(chosen), "{capabilities:02x?}");
         }
