@@ -39,10 +39,19 @@ where
     properties.get(name)?.downcast_ref().ok()
 }
 
+/// What a phone that sends music offers (A2DP source).
+const AUDIO_SOURCE: &str = "0000110a-0000-1000-8000-00805f9b34fb";
+
 /// Reads a property that holds bytes.
 pub(super) fn bytes(properties: &Properties, name: &str) -> Option<Vec<u8>> {
     let value = properties.get(name)?.try_clone().ok()?;
     Vec::try_from(value).ok()
+}
+
+/// Reads a property that holds texts; none when it is not there.
+fn texts(properties: &Properties, name: &str) -> Vec<String> {
+    let value = properties.get(name).and_then(|value| value.try_clone().ok());
+    value.and_then(|value| Vec::try_from(value).ok()).unwrap_or_default()
 }
 
 /// Returns the object path of an adapter; nothing when `id` cannot be part of a path.
@@ -112,6 +121,7 @@ pub(super) fn phone_facts(address: Address, properties: &Properties) -> PhoneFac
         name: phone_name(address, properties),
         bonded: flag("Bonded"),
         trusted: flag("Trusted"),
+        source: texts(properties, "UUIDs").iter().any(|uuid| uuid == AUDIO_SOURCE),
         connected: flag("Connected"),
     }
 }

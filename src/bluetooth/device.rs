@@ -47,10 +47,10 @@ pub(super) async fn disconnect(adapter: &Adapter, phone: Address) -> Result<(), 
 ///
 /// # Errors
 /// When BlueZ says no.
-pub(super) async fn trust(adapter: &Adapter, phone: Address) -> Result<(), BluetoothError> {
-    let what = "trust a phone";
+pub(super) async fn clear_trusted(adapter: &Adapter, phone: Address) -> Result<(), BluetoothError> {
+    let what = "clear a phone's trusted flag";
     let device = device(adapter, phone, what)?;
-    let trusted = device.set_trusted(true).await;
+    let trusted = device.set_trusted(false).await;
     trusted.map_err(BluetoothError::refused(what))
 }
 
