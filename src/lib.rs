@@ -6,6 +6,7 @@
 //! which lies below both; `ctl` sees `api` and `config`; only `daemon` sees all.
 
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod policy;
 pub mod store;
