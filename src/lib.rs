@@ -8,5 +8,6 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod ctl;
 pub mod policy;
 pub mod store;
