@@ -13,5 +13,6 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod pcm;
+pub mod ctl;
 pub mod policy;
 pub mod store;
