@@ -6,4 +6,6 @@
 //! which lies below both; `ctl` sees `api` and `config`; only `daemon` sees all.
 
 pub mod bluetooth;
+pub mod config;
 pub mod policy;
+pub mod store;

@@ -28,6 +28,9 @@ pub(super) const DEVICE: &str = "org.bluez.Device1";
 /// A configured stream of a device.
 pub(super) const TRANSPORT: &str = "org.bluez.MediaTransport1";
 
+/// The service of a phone that we want: the source of the music.
+pub(super) const AUDIO_SOURCE: &str = "0000110a-0000-1000-8000-00805f9b34fb";
+
 const ROOT: &str = "/org/bluez/";
 
 /// Reads one property.
@@ -43,6 +46,12 @@ where
 pub(super) fn bytes(properties: &Properties, name: &str) -> Option<Vec<u8>> {
     let value = properties.get(name)?.try_clone().ok()?;
     Vec::try_from(value).ok()
+}
+
+fn uuids(properties: &Properties) -> Vec<String> {
+    let value = properties.get("UUIDs").map(OwnedValue::try_clone);
+    let uuids = value.and_then(|it| Vec::try_from(it.ok()?).ok());
+    uuids.unwrap_or_default()
 }
 
 /// Returns the object path of an adapter; nothing when `id` cannot be part of a path.
@@ -112,6 +121,7 @@ pub(super) fn phone_facts(address: Address, properties: &Properties) -> PhoneFac
         name: phone_name(address, properties),
         bonded: flag("Bonded"),
         trusted: flag("Trusted"),
+        source: uuids(properties).iter().any(|uuid| uuid == AUDIO_SOURCE),
         connected: flag("Connected"),
     }
 }
@@ -167,6 +177,10 @@ mod tests {
             ("Bonded", true.into()),
             ("Trusted", true.into()),
             ("Connected", true.into()),
+            (
+                "UUIDs",
+                vec!["00001200-0000-1000-8000-00805f9b34fb", AUDIO_SOURCE].into(),
+            ),
         ]);
         assert_eq!(
             phone_facts(PHONE, &known),
@@ -175,6 +189,7 @@ mod tests {
                 name: "Anna's iPhone".to_owned(),
                 bonded: true,
                 trusted: true,
+                source: true,
                 connected: true,
             }
         );
@@ -189,7 +204,7 @@ mod tests {
         ]);
         let facts = phone_facts(PHONE, &odd);
         assert_eq!(facts.name, "DA:4C:10:DE:00:01");
-        assert!(!facts.bonded && !facts.trusted && !facts.connected);
+        assert!(!facts.bonded && !facts.trusted && !facts.source && !facts.connected);
         assert_eq!(phone_facts(PHONE, &Properties::new()).name, facts.name);
     }
 

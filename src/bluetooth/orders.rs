@@ -107,7 +107,9 @@ impl Orders {
                 self.questions.answer(id, allow);
                 Ok(())
             }
-            RadioAction::Trust { phone } => device::trust(&session.adapter()?, phone).await,
+            RadioAction::ClearTrusted { phone } => {
+                device::clear_trusted(&session.adapter()?, phone).await
+            }
             RadioAction::Connect { phone } => {
                 self.connect(phone);
                 Ok(())
@@ -247,7 +249,7 @@ fn name(action: &RadioAction) -> &'static str {
         RadioAction::OpenWindow { .. } => "open the pairing window",
         RadioAction::CloseWindow => "close the pairing window",
         RadioAction::AnswerAgent { .. } => "take an answer",
-        RadioAction::Trust { .. } => "trust a phone",
+        RadioAction::ClearTrusted { .. } => "clear the trusted flag of a phone",
         RadioAction::RemoveBond { .. } => "forget a phone",
         RadioAction::Connect { .. } => "connect a phone",
         RadioAction::Disconnect { .. } => "disconnect a phone",

@@ -33,8 +33,8 @@ pub(super) struct Picture {
     inventory_due: bool,
     told_adapters: BTreeMap<String, AdapterFacts>,
     told_phones: BTreeMap<Address, PhoneFacts>,
-    /// bluetoothd came or went since the last report.
-    lost: bool,
+    /// bluetoothd's own coming and going since the last report.
+    presence: Vec<Event>,
     /// What happened to transports since the last report.
     happened: Vec<Event>,
 }
@@ -42,14 +42,17 @@ pub(super) struct Picture {
 impl Picture {
     /// bluetoothd left: nothing that was known is true any more.
     pub(super) fn lose(&mut self) {
+        let mut presence = std::mem::take(&mut self.presence);
+        presence.push(Event::BluetoothLost);
         *self = Self {
-            lost: true,
+            presence,
             ..Self::default()
         };
     }
 
-    /// Takes everything that bluetoothd knows.
+    /// bluetoothd is there and this is everything it knows.
     pub(super) fn draw(&mut self, objects: Objects) {
+        self.presence.push(Event::BluetoothFound);
         for (path, interfaces) in objects {
             self.add(&path, interfaces);
         }
@@ -155,10 +158,7 @@ impl Picture {
 
     /// Returns what is new since the last report. `block` says what rfkill does to an adapter.
     pub(super) fn report(&mut self, block: impl Fn(&str) -> RadioBlock) -> Vec<Event> {
-        let mut events = Vec::new();
-        if std::mem::take(&mut self.lost) {
-            events.push(Event::BluetoothLost);
-        }
+        let mut events = std::mem::take(&mut self.presence);
         self.report_adapters(block, &mut events);
         self.report_phones(&mut events);
         events.append(&mut self.happened);
