@@ -251,3 +251,6 @@ impl Picture {
         self.told_phones = now;
     }
 }
+
+#[cfg(test)]
+mod tests;
