@@ -5,9 +5,9 @@
 //!     {"radio":"use-adapter","id":"hci0","endpoints":3}
 //!     {"radio":"open-window","length":{"secs":60,"nanos":0}}
 //!
-//! Two lines are its own: `yes` and `no` set how BlueZ's questions are answered from then on (no at
-//! first). Sockets of phones that want to play are taken and their packets counted. The end of the
-//! input is the end of the program.
+//! Three lines are its own: `yes` and `no` set how BlueZ's questions are answered from then on (no
+//! at first), `quit` ends it in order, as the end of the input does. Sockets of phones that want to
+//! play are taken and their packets counted.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -51,8 +51,8 @@ async fn main() -> Result<(), AnyError> {
     loop {
         tokio::select! {
             line = typed.recv() => match line {
-                Some(line) => console.typed(&line),
-                None => break,
+                Some(line) if line.trim() != "quit" => console.typed(&line),
+                _ => break,
             },
             Some(event) = happened.recv() => console.happened(event).await?,
             _ = tick.tick() => console.drain(),

@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure. What [`Picture::report`] returned so far, folded, is what the picture shows:
 //! nothing is told twice and nothing is left out. Adapters and phones are told as they are after a
-//! burst of signals; transports are told change by change, because a stream that stopped and
+//! burst of signals, and phones all at once whenever the radio came on; transports are told change by change, because a stream that stopped and
 //! started again has another socket.
 
 use std::collections::BTreeMap;
@@ -121,7 +121,6 @@ impl Picture {
     pub(super) fn use_adapter(&mut self, id: String) {
         self.used = Some(id);
         self.inventory_due = true;
-        self.told_phones.clear();
     }
 
     /// A phone configured one of our endpoints.
@@ -169,10 +168,7 @@ impl Picture {
         self.adapters.remove(id);
         self.devices.retain(|(adapter, _), _| adapter != id);
         if self.used.as_deref() == Some(id) {
-            // Its phones are not told to be gone one by one: they may well have bonds with it.
             self.used = None;
-            self.inventory_due = false;
-            self.told_phones.clear();
         }
         let prefix = convert::adapter_path(id).map_or_else(String::new, |path| format!("{path}/"));
         let below: Vec<_> = self.transports.keys().cloned().collect();
@@ -196,6 +192,11 @@ impl Picture {
                 avrcp,
             });
         }
+    }
+
+    fn is_on(&self, adapter: &str) -> bool {
+        let properties = self.adapters.get(adapter);
+        properties.is_some_and(|it| convert::property(it, "Powered") == Some(true))
     }
 
     fn report_adapters(&mut self, block: impl Fn(&str) -> RadioBlock, events: &mut Vec<Event>) {
@@ -223,7 +224,12 @@ impl Picture {
     }
 
     fn report_phones(&mut self, events: &mut Vec<Event>) {
-        let Some(used) = &self.used else { return };
+        let Some(used) = self.used.as_ref().filter(|it| self.is_on(it)) else {
+            // An adapter that is being unplugged first goes off, then loses its phones one by one.
+            // That says nothing about their bonds: what is true is told when it is on again.
+            self.inventory_due = true;
+            return;
+        };
         let now: BTreeMap<_, _> = self
             .devices
             .iter()
@@ -232,7 +238,8 @@ impl Picture {
             // A device that only came by during a search is no phone of ours; one that was told
             // is told to the end.
             .filter(|(phone, facts)| {
-                facts.bonded || facts.connected || self.told_phones.contains_key(phone)
+                let told = !self.inventory_due && self.told_phones.contains_key(phone);
+                facts.bonded || facts.connected || told
             })
             .collect();
         if std::mem::take(&mut self.inventory_due) {

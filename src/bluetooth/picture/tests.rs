@@ -225,6 +225,11 @@ fn an_unplugged_adapter_takes_its_transports_along_but_no_bonds() {
     let mut picture = anna_connected();
     picture.open(configured(Properties::new()));
     picture.report(free);
+    // As BlueZ 5.82 tells it: off, the phones gone one by one, the adapter gone.
+    picture.change(HCI0, ADAPTER, properties([("Powered", false.into())]));
+    assert_eq!(names(&picture.report(free)), ["\"adapter-seen\""]);
+    picture.remove(ANNA_PATH, &[DEVICE.to_owned()]);
+    assert_eq!(picture.report(free), []);
     picture.remove(HCI0, &[ADAPTER.to_owned()]);
     let transport = fd0();
     assert_eq!(
@@ -236,6 +241,19 @@ fn an_unplugged_adapter_takes_its_transports_along_but_no_bonds() {
             Event::TransportClosed { transport },
         ]
     );
+}
+
+#[test]
+fn the_inventory_is_taken_again_whenever_the_radio_comes_on() {
+    let mut picture = anna_connected();
+    picture.change(HCI0, ADAPTER, properties([("Powered", false.into())]));
+    picture.change(ANNA_PATH, DEVICE, properties([("Connected", false.into())]));
+    assert_eq!(names(&picture.report(free)), ["\"adapter-seen\""]);
+    picture.change(HCI0, ADAPTER, properties([("Powered", true.into())]));
+    let told = picture.report(free);
+    assert_eq!(names(&told), ["\"adapter-seen\"", "\"inventory-taken\""]);
+    let phones = vec![phone(ANNA, "Anna", true, false)];
+    assert_eq!(told[1], Event::InventoryTaken { phones });
 }
 
 #[test]
