@@ -28,6 +28,9 @@ pub(super) const DEVICE: &str = "org.bluez.Device1";
 /// A configured stream of a device.
 pub(super) const TRANSPORT: &str = "org.bluez.MediaTransport1";
 
+/// The service of a phone that we want: the source of the music.
+pub(super) const AUDIO_SOURCE: &str = "0000110a-0000-1000-8000-00805f9b34fb";
+
 const ROOT: &str = "/org/bluez/";
 
 /// Reads one property.
@@ -39,23 +42,16 @@ where
     properties.get(name)?.downcast_ref().ok()
 }
 
-/// What a phone that sends music offers (A2DP source).
-const AUDIO_SOURCE: &str = "0000110a-0000-1000-8000-00805f9b34fb";
-
 /// Reads a property that holds bytes.
 pub(super) fn bytes(properties: &Properties, name: &str) -> Option<Vec<u8>> {
     let value = properties.get(name)?.try_clone().ok()?;
     Vec::try_from(value).ok()
 }
 
-/// Reads a property that holds texts; none when it is not there.
-fn texts(properties: &Properties, name: &str) -> Vec<String> {
-    let value = properties
-        .get(name)
-        .and_then(|value| value.try_clone().ok());
-    value
-        .and_then(|value| Vec::try_from(value).ok())
-        .unwrap_or_default()
+fn uuids(properties: &Properties) -> Vec<String> {
+    let value = properties.get("UUIDs").map(OwnedValue::try_clone);
+    let uuids = value.and_then(|it| Vec::try_from(it.ok()?).ok());
+    uuids.unwrap_or_default()
 }
 
 /// Returns the object path of an adapter; nothing when `id` cannot be part of a path.
@@ -125,9 +121,7 @@ pub(super) fn phone_facts(address: Address, properties: &Properties) -> PhoneFac
         name: phone_name(address, properties),
         bonded: flag("Bonded"),
         trusted: flag("Trusted"),
-        source: texts(properties, "UUIDs")
-            .iter()
-            .any(|uuid| uuid == AUDIO_SOURCE),
+        source: uuids(properties).iter().any(|uuid| uuid == AUDIO_SOURCE),
         connected: flag("Connected"),
     }
 }
@@ -183,6 +177,10 @@ mod tests {
             ("Bonded", true.into()),
             ("Trusted", true.into()),
             ("Connected", true.into()),
+            (
+                "UUIDs",
+                vec!["00001200-0000-1000-8000-00805f9b34fb", AUDIO_SOURCE].into(),
+            ),
         ]);
         assert_eq!(
             phone_facts(PHONE, &known),
@@ -191,7 +189,7 @@ mod tests {
                 name: "Anna's iPhone".to_owned(),
                 bonded: true,
                 trusted: true,
-                source: false,
+                source: true,
                 connected: true,
             }
         );
@@ -206,7 +204,7 @@ mod tests {
         ]);
         let facts = phone_facts(PHONE, &odd);
         assert_eq!(facts.name, "DA:4C:10:DE:00:01");
-        assert!(!facts.bonded && !facts.trusted && !facts.connected);
+        assert!(!facts.bonded && !facts.trusted && !facts.source && !facts.connected);
         assert_eq!(phone_facts(PHONE, &Properties::new()).name, facts.name);
     }
 
