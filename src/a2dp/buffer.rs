@@ -211,4 +211,3 @@ impl Servo {
         self.latency.map(|latency| latency as Nanos)
     }
 }
-

@@ -43,6 +43,9 @@ pub enum ApiError {
         "the bus does not let this user own org.dotd; install org.dotd.conf, or run as user dotd"
     )]
     NotAllowed,
+    /// The daemon let go of the other ends of our channels.
+    #[error("the daemon is stopping; see `systemctl status dotd`")]
+    PolicyGone,
     /// The connection ended.
     #[error("the connection to the bus ended; see `systemctl status dbus`")]
     BusLost,
@@ -83,10 +86,12 @@ pub async fn serve(
     stories: broadcast::Receiver<Story>,
     figures: Figures,
 ) -> Result<(Api, Replies), ApiError> {
-    let (requests, replies) = Requests::new(events);
+    let requests = Requests::new(events);
+    let (replies, answers) = Replies::new();
     let published = Published::new(figures);
     let speaker = Speaker::new(Arc::clone(&published), requests.clone());
-    let mut publisher = Publisher::new(connection, published, requests, snapshots, stories);
+    let mut publisher =
+        Publisher::new(connection, published, requests, snapshots, stories, answers);
 
     let objects = connection.object_server();
     objects.at(wire::ROOT, ObjectManager).await?;

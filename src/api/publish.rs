@@ -1,20 +1,21 @@
 //! Brings snapshots and stories to the bus.
 //!
 //! Invariant: what is published is one whole snapshot. Objects, properties and signals follow it in
-//! the order in which the snapshots came, and a snapshot is on the bus before a story told after it.
+//! the order in which the snapshots came; a snapshot is on the bus before the stories told after it,
+//! and both before the answers given after them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use zbus::Connection;
 use zbus::object_server::{Interface, SignalEmitter};
 use zbus::zvariant::{OwnedObjectPath, Value};
 
 use super::phone::Phone;
-use super::requests::Requests;
+use super::requests::{Answer, Requests};
 use super::speaker::Speaker;
 use super::view::{self, PhoneView, SpeakerView};
 use super::wire;
@@ -73,6 +74,13 @@ pub(super) struct Publisher {
     requests: Requests,
     snapshots: watch::Receiver<Snapshot>,
     stories: broadcast::Receiver<Story>,
+    answers: mpsc::UnboundedReceiver<Answer>,
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.requests.abandon();
+    }
 }
 
 impl Publisher {
@@ -82,6 +90,7 @@ impl Publisher {
         requests: Requests,
         snapshots: watch::Receiver<Snapshot>,
         stories: broadcast::Receiver<Story>,
+        answers: mpsc::UnboundedReceiver<Answer>,
     ) -> Self {
         Self {
             connection: connection.clone(),
@@ -89,6 +98,7 @@ impl Publisher {
             requests,
             snapshots,
             stories,
+            answers,
         }
     }
 
@@ -96,11 +106,12 @@ impl Publisher {
     pub(super) async fn run(&mut self) -> ApiError {
         loop {
             let told = tokio::select! {
-                // Snapshots first: who hears a story must be able to look at what it tells of.
+                // The order is the invariant: who hears a story or gets an answer must be able to
+                // look at what it is about.
                 biased;
                 changed = self.snapshots.changed() => match changed {
                     Ok(()) => self.publish().await,
-                    Err(_) => return ApiError::BusLost,
+                    Err(_) => return ApiError::PolicyGone,
                 },
                 story = self.stories.recv() => match story {
                     Ok(story) => self.tell(&story).await,
@@ -108,7 +119,14 @@ impl Publisher {
                         tracing::warn!(count, "stories came faster than the bus took them");
                         Ok(())
                     }
-                    Err(RecvError::Closed) => return ApiError::BusLost,
+                    Err(RecvError::Closed) => return ApiError::PolicyGone,
+                },
+                answer = self.answers.recv() => match answer {
+                    Some(answer) => {
+                        self.requests.answer(answer);
+                        Ok(())
+                    }
+                    None => return ApiError::PolicyGone,
                 },
             };
             if let Err(error) = told {
@@ -138,11 +156,7 @@ impl Publisher {
                 None => self.add(*address, &path).await?,
             }
         }
-        let gone: BTreeSet<_> = old
-            .keys()
-            .filter(|phone| !new.contains_key(phone))
-            .collect();
-        for phone in gone {
+        for phone in old.keys().filter(|phone| !new.contains_key(phone)) {
             let path = wire::phone_path(*phone);
             self.connection
                 .object_server()
@@ -162,7 +176,7 @@ impl Publisher {
     async fn signal<I: Interface>(
         &self,
         path: &str,
-        changed: std::collections::HashMap<&'static str, Value<'static>>,
+        changed: HashMap<&'static str, Value<'static>>,
     ) -> zbus::Result<()> {
         if changed.is_empty() {
             return Ok(());

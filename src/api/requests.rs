@@ -13,7 +13,8 @@ use crate::policy::event::Request;
 use crate::policy::model::RequestId;
 use crate::policy::{Event, Rejection};
 
-type Answer = Result<(), Rejection>;
+/// The policy's answer to a request.
+pub(super) type Answer = (RequestId, Result<(), Rejection>);
 
 /// Sends requests to the policy and waits.
 #[derive(Clone, Debug)]
@@ -22,25 +23,47 @@ pub(super) struct Requests {
     waiting: Arc<Mutex<Waiting>>,
 }
 
-/// Where the daemon puts the policy's answers.
-#[derive(Debug)]
-pub struct Replies {
-    waiting: Arc<Mutex<Waiting>>,
-}
-
 #[derive(Debug, Default)]
 struct Waiting {
     last: u64,
-    calls: BTreeMap<RequestId, oneshot::Sender<Answer>>,
+    /// The calls; nothing once nobody is left to answer.
+    calls: Option<BTreeMap<RequestId, oneshot::Sender<Result<(), Rejection>>>>,
+}
+
+/// Where the daemon puts the policy's answers. The service ends when this is dropped.
+#[derive(Debug)]
+pub struct Replies {
+    // Holds at most one answer for each call that waits.
+    answers: mpsc::UnboundedSender<Answer>,
+}
+
+impl Replies {
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Answer>) {
+        let (answers, queue) = mpsc::unbounded_channel();
+        (Self { answers }, queue)
+    }
+
+    /// Answers the call that made request `id`; a second answer goes nowhere.
+    ///
+    /// Snapshots and stories sent before are on the bus before the answer is, so that whoever asked
+    /// can look at what came of it.
+    pub fn resolve(&self, id: RequestId, result: Result<(), Rejection>) {
+        if self.answers.send((id, result)).is_err() {
+            tracing::debug!(id = id.0, "the service ended before this answer");
+        }
+    }
 }
 
 impl Requests {
-    pub(super) fn new(events: mpsc::Sender<Event>) -> (Self, Replies) {
-        let waiting = Arc::<Mutex<Waiting>>::default();
-        let replies = Replies {
-            waiting: Arc::clone(&waiting),
+    pub(super) fn new(events: mpsc::Sender<Event>) -> Self {
+        let waiting = Waiting {
+            last: 0,
+            calls: Some(BTreeMap::new()),
         };
-        (Self { events, waiting }, replies)
+        Self {
+            events,
+            waiting: Arc::new(Mutex::new(waiting)),
+        }
     }
 
     /// Puts `request` to the policy and waits for its answer.
@@ -48,39 +71,38 @@ impl Requests {
         // The place in the queue comes first: a call never waits for an answer to nothing.
         let place = self.events.reserve().await.map_err(|_| stopping())?;
         let (sender, answer) = oneshot::channel();
-        let id = {
-            let mut waiting = locked(&self.waiting);
-            waiting.last += 1;
-            let id = RequestId(waiting.last);
-            waiting.calls.insert(id, sender);
-            id
-        };
+        let id = self.expect_answer(sender).ok_or_else(stopping)?;
         place.send(Event::Requested { id, request });
         Ok(answer.await.map_err(|_| stopping())??)
     }
-}
 
-impl Replies {
-    /// Answers the call that made request `id`. A second answer goes nowhere.
-    pub fn resolve(&self, id: RequestId, result: Result<(), Rejection>) {
-        let call = locked(&self.waiting).calls.remove(&id);
-        match call {
+    /// Gives the answer to the call that waits for it.
+    pub(super) fn answer(&self, (id, result): Answer) {
+        let mut waiting = self.locked();
+        match waiting.calls.as_mut().and_then(|calls| calls.remove(&id)) {
             // The caller may have hung up; then nobody misses the answer.
             Some(call) => drop(call.send(result)),
             None => tracing::debug!(id = id.0, "an answer that nobody waits for"),
         }
     }
-}
 
-impl Drop for Replies {
-    fn drop(&mut self) {
-        locked(&self.waiting).calls.clear();
+    /// Tells all calls, and all that will come, that there will be no answer.
+    pub(super) fn abandon(&self) {
+        self.locked().calls = None;
     }
-}
 
-/// A panic elsewhere leaves the table whole: every change of it is one step.
-fn locked(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn expect_answer(&self, call: oneshot::Sender<Result<(), Rejection>>) -> Option<RequestId> {
+        let mut waiting = self.locked();
+        waiting.last += 1;
+        let id = RequestId(waiting.last);
+        waiting.calls.as_mut()?.insert(id, call);
+        Some(id)
+    }
+
+    /// A panic elsewhere leaves the table whole: every change of it is one step.
+    fn locked(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn stopping() -> Error {
@@ -95,24 +117,22 @@ mod tests {
     #[tokio::test]
     async fn each_call_gets_its_own_answer() {
         let (events, mut queue) = mpsc::channel(4);
-        let (requests, replies) = Requests::new(events);
+        let requests = Requests::new(events);
         let policy = async {
-            let mut ids = Vec::new();
+            let mut asked = Vec::new();
             for _ in 0..2 {
                 match queue.recv().await {
-                    Some(Event::Requested { id, request }) => ids.push((id, request)),
+                    Some(Event::Requested { id, request }) => asked.push((id, request)),
                     other => panic!("{other:?}"),
                 }
             }
-            for (id, request) in ids.into_iter().rev() {
-                replies.resolve(
-                    id,
-                    match request {
-                        Request::ClosePairing => Ok(()),
-                        _ => Err(Rejection::new(RejectionKind::Busy, "later")),
-                    },
-                );
-                replies.resolve(id, Ok(()));
+            for (id, request) in asked.into_iter().rev() {
+                let result = match request {
+                    Request::ClosePairing => Ok(()),
+                    _ => Err(Rejection::new(RejectionKind::Busy, "later")),
+                };
+                requests.answer((id, result));
+                requests.answer((id, Ok(())));
             }
         };
         let open = requests.put(Request::OpenPairing { length: None });
@@ -125,14 +145,13 @@ mod tests {
     #[tokio::test]
     async fn a_daemon_that_stops_answers_everybody() {
         let (events, mut queue) = mpsc::channel(4);
-        let (requests, replies) = Requests::new(events);
+        let requests = Requests::new(events);
         let stop = async {
             assert!(queue.recv().await.is_some());
-            drop(replies);
+            requests.abandon();
         };
         let (answer, ()) = tokio::join!(requests.put(Request::ClosePairing), stop);
         assert!(matches!(answer, Err(Error::NotAvailable(_))));
-        drop(queue);
         let answer = requests.put(Request::ClosePairing).await;
         assert!(matches!(answer, Err(Error::NotAvailable(_))));
     }

@@ -50,8 +50,12 @@ pub(super) fn bytes(properties: &Properties, name: &str) -> Option<Vec<u8>> {
 
 /// Reads a property that holds texts; none when it is not there.
 fn texts(properties: &Properties, name: &str) -> Vec<String> {
-    let value = properties.get(name).and_then(|value| value.try_clone().ok());
-    value.and_then(|value| Vec::try_from(value).ok()).unwrap_or_default()
+    let value = properties
+        .get(name)
+        .and_then(|value| value.try_clone().ok());
+    value
+        .and_then(|value| Vec::try_from(value).ok())
+        .unwrap_or_default()
 }
 
 /// Returns the object path of an adapter; nothing when `id` cannot be part of a path.
@@ -121,7 +125,9 @@ pub(super) fn phone_facts(address: Address, properties: &Properties) -> PhoneFac
         name: phone_name(address, properties),
         bonded: flag("Bonded"),
         trusted: flag("Trusted"),
-        source: texts(properties, "UUIDs").iter().any(|uuid| uuid == AUDIO_SOURCE),
+        source: texts(properties, "UUIDs")
+            .iter()
+            .any(|uuid| uuid == AUDIO_SOURCE),
         connected: flag("Connected"),
     }
 }
@@ -185,6 +191,7 @@ mod tests {
                 name: "Anna's iPhone".to_owned(),
                 bonded: true,
                 trusted: true,
+                source: false,
                 connected: true,
             }
         );

@@ -107,7 +107,9 @@ impl Orders {
                 self.questions.answer(id, allow);
                 Ok(())
             }
-            RadioAction::ClearTrusted { phone } => device::clear_trusted(&session.adapter()?, phone).await,
+            RadioAction::ClearTrusted { phone } => {
+                device::clear_trusted(&session.adapter()?, phone).await
+            }
             RadioAction::Connect { phone } => {
                 self.connect(phone);
                 Ok(())

@@ -35,6 +35,8 @@ pub(super) struct Picture {
     told_phones: BTreeMap<Address, PhoneFacts>,
     /// bluetoothd came or went since the last report.
     lost: bool,
+    /// bluetoothd was asked for what it knows since the last report.
+    found: bool,
     /// What happened to transports since the last report.
     happened: Vec<Event>,
 }
@@ -50,6 +52,7 @@ impl Picture {
 
     /// Takes everything that bluetoothd knows.
     pub(super) fn draw(&mut self, objects: Objects) {
+        self.found = true;
         for (path, interfaces) in objects {
             self.add(&path, interfaces);
         }
@@ -158,6 +161,9 @@ impl Picture {
         let mut events = Vec::new();
         if std::mem::take(&mut self.lost) {
             events.push(Event::BluetoothLost);
+        }
+        if std::mem::take(&mut self.found) {
+            events.push(Event::BluetoothFound);
         }
         self.report_adapters(block, &mut events);
         self.report_phones(&mut events);
