@@ -60,6 +60,7 @@ class Handset:
         self.bonds = Bonds()
         self.link: Connection | None = None
         self.pairing_with: str | None = None
+        self._paging: str | None = None
         self.bonding = True
         self.device = Device(
             name=name,
@@ -142,7 +143,11 @@ class Handset:
                 return self.link
             raise PhoneError(f"already connected to {plain(self.link.peer_address)}")
         self.log.add("paging", address=address)
-        connection = await self.device.connect_classic(public(address), timeout=timeout)
+        self._paging = address
+        try:
+            connection = await self.device.connect_classic(public(address), timeout=timeout)
+        finally:
+            self._paging = None
         return self.link or connection
 
     async def pair(self, address: str, bonding: bool, timeout: float) -> None:
@@ -209,7 +214,8 @@ class Handset:
 
     def _linked(self, connection: Connection) -> None:
         address = plain(connection.peer_address)
-        incoming = connection.role != hci.Role.CENTRAL
+        # Not by the role: BlueZ switches it while it answers a page.
+        incoming = self._paging != address
         self.link = connection
         self.log.add("connected", address=address, incoming=incoming)
 
