@@ -103,7 +103,7 @@ def measure(laboratory: Laboratory, repeat: int, minutes: float) -> list[Figure]
 
 def wait_ready(pi: Pi) -> None:
     """Waits for the window of the first start and for a sound output."""
-    pi.wait_status(lambda s: s["pairing"] and s["discoverable"] and s["audio-state"] == "ready", 30)
+    pi.wait_status(lambda s: s["pairing"]["open"] and s["bluetooth"]["discoverable"] and s["sound"]["state"] == "ready", 30)
 
 
 def start_to_discoverable(pi: Pi, repeat: int) -> Figure:
@@ -191,7 +191,7 @@ def latency(pi: Pi, phone: Phone, clicks: int) -> list[Figure]:
         for due in sent
     ]
     values = [delay * 1000 for delay in delays if delay is not None]
-    told = [event.details["ms"] for event in phone.events if event.kind == "delay report"]
+    told = [event.details["ms"] for event in phone.events if event.kind == "delay-report"]
     figures = [Figure("A2DP latency, click to click", "ms", values, "due on the phone to the DAC")]
     if told:
         how = "the last delay report; what a click measures is the line above"
