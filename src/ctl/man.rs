@@ -4,7 +4,6 @@
 //! options come from clap, keys from [`reference::TABLES`], exit codes from [`EXIT_CODES`].
 
 use clap::{Arg, Command, CommandFactory};
-use clap_mangen::Man;
 
 use super::args::{Args, Page};
 use super::failure::EXIT_CODES;
@@ -24,9 +23,9 @@ pub fn page(page: Page) -> String {
 fn dotctl() -> String {
     let mut command = Args::command();
     command.build();
-    let mut man = opening(&command, "1");
+    let mut man = opening(&command, "1", "[--json] COMMAND");
     man.section("COMMANDS");
-    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+    for sub in shown(&command) {
         describe(&mut man, "", sub);
     }
     options(&mut man, &command);
@@ -103,7 +102,7 @@ const EXAMPLES: &[(&str, &str)] = &[
 fn dotd() -> String {
     let mut command = DaemonArgs::command();
     command.build();
-    let mut man = opening(&command, "8");
+    let mut man = opening(&command, "8", &synopsis(&command));
     options(&mut man, &command);
     man.section("SIGNALS");
     man.item(
@@ -177,20 +176,29 @@ fn dotd_toml() -> String {
     man.finish()
 }
 
-/// Begins a page with what clap_mangen makes of a command.
-fn opening(command: &Command, section: &str) -> Roff {
-    let mut man = Roff::titled(command.get_name(), section);
-    let page = Man::new(command.clone()).section(section);
-    let mut text = Vec::new();
-    let written = page
-        .render_name_section(&mut text)
-        .and_then(|()| page.render_synopsis_section(&mut text))
-        .and_then(|()| page.render_description_section(&mut text));
-    // Writing to memory does not fail, and clap's texts are UTF-8.
-    if written.is_ok() {
-        man.raw(&String::from_utf8_lossy(&text));
+/// Begins a page: what it is, how to call it, what it is about.
+fn opening(command: &Command, section: &str, arguments: &str) -> Roff {
+    let name = command.get_name();
+    let about = command.get_about().map(ToString::to_string);
+    let long = command.get_long_about().map(ToString::to_string);
+    let (about, long) = (about.unwrap_or_default(), long.unwrap_or_default());
+    let mut man = Roff::titled(name, section);
+    man.section("NAME");
+    man.paragraph(&format!("{name} - {}", lower_first(&about)));
+    man.section("SYNOPSIS");
+    man.paragraph(&format!("`{name}` {arguments}"));
+    man.section("DESCRIPTION");
+    // The first paragraph of the long text is the short one again.
+    for paragraph in long.split("\n\n").skip(1) {
+        man.paragraph(&paragraph.replace('\n', " "));
     }
     man
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_ascii_lowercase());
+    first.into_iter().chain(chars).collect()
 }
 
 /// Describes a command with its arguments, and its own commands after it.
@@ -209,12 +217,21 @@ fn describe(man: &mut Roff, parents: &str, command: &Command) {
             }
         });
     }
-    for sub in command
-        .get_subcommands()
-        .filter(|sub| sub.get_name() != "help")
-    {
+    for sub in shown(command) {
         describe(man, &format!("{name} "), sub);
     }
+}
+
+/// Returns the commands that are for people, without clap's own.
+fn shown(command: &Command) -> impl Iterator<Item = &Command> {
+    let for_people = |sub: &&Command| !sub.is_hide_set() && sub.get_name() != "help";
+    command.get_subcommands().filter(for_people)
+}
+
+fn synopsis(command: &Command) -> String {
+    let own = |arg: &&Arg| !matches!(arg.get_id().as_str(), "help" | "version");
+    let arguments = command.get_arguments().filter(own).map(usage);
+    arguments.collect::<Vec<_>>().join(" ")
 }
 
 fn options(man: &mut Roff, command: &Command) {
@@ -222,7 +239,7 @@ fn options(man: &mut Roff, command: &Command) {
     for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let mut help = sentences(&help);
-        if let [default] = arg.get_default_values() {
+        if let ([default], true) = (arg.get_default_values(), arg.get_action().takes_values()) {
             help.push_str(&format!(" Default: {}.", default.to_string_lossy()));
         }
         if let Some(variable) = arg.get_env() {

@@ -17,11 +17,6 @@ impl Roff {
         Self { text }
     }
 
-    /// Takes over what is roff already.
-    pub(super) fn raw(&mut self, roff: &str) {
-        self.text.push_str(roff);
-    }
-
     pub(super) fn section(&mut self, title: &str) {
         self.text.push_str(&format!(".SH \"{}\"\n", escaped(title)));
     }
