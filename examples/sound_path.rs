@@ -5,6 +5,8 @@
 //! [stall=MS] [loss=PERCENT] [drift=PPM] [output=NAME]`; the server is the usual one
 //! (`PIPEWIRE_RUNTIME_DIR`).
 
+#[path = "../tests/audio_path/analysis.rs"]
+mod analysis;
 #[path = "../tests/audio_path/phone.rs"]
 mod phone;
 
@@ -15,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use analysis::level;
 use dotd::a2dp::Stream;
 use dotd::audio::{Audio, AudioSettings, Role, StreamSpec};
 use dotd::pcm::{Nanos, SECOND, ask_for_real_time, now};
@@ -288,19 +291,6 @@ fn report_latency(heard: &Heard, clicks: &[Nanos]) {
     println!("latency ms: {:.1?}", delays);
 }
 
-/// The level of a tone in dB of full scale, by its own Fourier coefficient under a Hann window.
-fn level(samples: &[f32], pitch: f32) -> f64 {
-    let count = samples.len() as f64;
-    let (mut re, mut im) = (0.0_f64, 0.0_f64);
-    for (n, sample) in samples.iter().enumerate() {
-        let phase = std::f64::consts::TAU * f64::from(pitch) * n as f64 / 48_000.0;
-        let window = 0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / count).cos();
-        re += f64::from(*sample) * window * phase.cos();
-        im += f64::from(*sample) * window * phase.sin();
-    }
-    20.0 * ((re * re + im * im).sqrt() * 4.0 / count).log10()
-}
-
 fn report_tones(heard: &Heard, plan: &Plan) {
     if let Some(path) = plan.0.get("wav") {
         let bytes: Vec<u8> = heard.samples.iter().flat_map(|s| s.to_le_bytes()).collect();
@@ -342,8 +332,8 @@ fn report_tones(heard: &Heard, plan: &Plan) {
             "side {side}: {:.2} s, tones {:+.2} {:+.2} dB of expected, largest step {largest:.4}, \
              largest bend {bend:.4} (99 % {usual:.4}), {quiet} quiet stretches of 5 ms",
             middle.len() as f64 / 48_000.0,
-            level(&middle[..middle.len().min(9_600)], TONES[0]) - expected,
-            level(&middle[..middle.len().min(9_600)], TONES[1]) - expected,
+            level(&middle[..middle.len().min(9_600)], 48_000, TONES[0]) - expected,
+            level(&middle[..middle.len().min(9_600)], 48_000, TONES[1]) - expected,
         );
     }
 }

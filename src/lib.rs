@@ -5,6 +5,10 @@
 //! and `api` may use `policy` and never each other, except that `a2dp` and `audio` meet in `pcm`,
 //! which lies below both; `ctl` sees `api` and `config`; only `daemon` sees all.
 
+// The made-up phone of the integration tests serves the unit tests as well.
+#[cfg(test)]
+extern crate self as dotd;
+
 pub mod a2dp;
 pub mod api;
 pub mod audio;

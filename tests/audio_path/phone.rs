@@ -1,5 +1,11 @@
 //! A phone's end of a media transport: sound in, RTP packets with SBC frames out.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by unit tests, integration tests and an example, which use parts of it"
+)]
+
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
