@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labkit.hci_pump import SNOOP_HEADER
 from labkit.link import GuestError
 from labkit.machine import Machine
 from labkit.pi import Pi
@@ -67,7 +68,6 @@ class Laboratory:
             if self.parts.package:
                 with self.timed("install"):
                     self._shared.install(self.parts.package)
-            self.trace_air(self._shared)
         return self._shared
 
     def new_pi(self) -> Pi:
@@ -98,40 +98,41 @@ class Laboratory:
         finally:
             self.retire(pi)
 
-    def trace_air(self, pi: Pi) -> None:
-        """Starts writing down all HCI traffic of the Pi."""
-        pi.sh(
-            "systemd-run -q --unit=lab-btmon --collect --property=StandardOutput=null "
-            "btmon -w /var/log/hci0.btsnoop"
-        )
-
     def retire(self, pi: Pi) -> None:
         """Ends a Pi and keeps its journal, HCI trace and console log."""
         keep = self.artifacts / f"boot-{self._boots}"
         keep.mkdir(parents=True, exist_ok=True)
         if pi.machine.alive:
-            self.collect(pi, keep, whole_boot=True)
+            self.collect_journal(pi, keep, whole_boot=True)
         pi.machine.cut_power()
-        shutil.copy(pi.machine.console_log, keep / "console.log")
+        for file in pi.machine.console_log, *pi.machine.air_traces:
+            shutil.copy(file, keep)
         shutil.rmtree(pi.machine.folder)
 
-    def collect(self, pi: Pi, folder: Path, whole_boot: bool = False) -> None:
-        """Copies the journal, the HCI trace and the recordings out of a living Pi."""
+    def collect(self, pi: Pi, folder: Path) -> None:
+        """Keeps what explains a test's failure: its part of the journal and of the air."""
+        self.collect_journal(pi, folder)
+        for trace, start in pi.air_since_clean():
+            target = folder / trace.name
+            target.write_bytes(SNOOP_HEADER + trace.read_bytes()[start:])
+
+    def collect_journal(self, pi: Pi, folder: Path, whole_boot: bool = False) -> None:
+        """Copies the journal out of a living Pi."""
         folder.mkdir(parents=True, exist_ok=True)
         try:
             if whole_boot:
                 journal = pi.sh("journalctl --no-pager -o short-precise").stdout
             else:
                 journal = pi.journal(unit=None)
-            (folder / "journal.txt").write_text(journal)
-            pi.sh("cp /var/log/hci0.btsnoop /lab/trace.tmp && sync /lab/trace.tmp", check=False)
-            trace = pi.machine.share / "trace.tmp"
-            if trace.exists():
-                shutil.move(trace, folder / "hci0.btsnoop")
         except GuestError as error:
-            (folder / "collecting-failed.txt").write_text(f"{error}\n")
+            journal = f"the journal could not be had: {error}\n"
+        (folder / "journal.txt").write_text(journal)
+
+    def keep_recordings(self, pi: Pi, folder: Path) -> None:
+        """Writes down what the test recorded."""
         for each in pi.recordings:
             if each.segments:
+                folder.mkdir(parents=True, exist_ok=True)
                 each.write_wav(folder / f"{each.name}.wav")
 
     @contextmanager

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from labkit import recording
+from labkit.hci_pump import SNOOP_HEADER
 from labkit.link import GuestError
 from labkit.machine import Machine
 from labkit.radio import SPEAKER_ADDRESS, Radio
@@ -32,9 +33,14 @@ CLEAN_STATE = f"""
 systemctl stop dotd.service bluetooth.service 2>/dev/null
 rm -rf /var/lib/dotd/* /var/lib/dotd/.[!.]* /var/lib/bluetooth/*
 if [ -e {PRISTINE_CONFIG} ]; then cp -p {PRISTINE_CONFIG} {CONFIG}; fi
-rfkill unblock bluetooth 2>/dev/null
+rfkill unblock bluetooth
 systemctl reset-failed
 journalctl --sync
+journalctl --lines=0 --show-cursor --quiet
+"""
+START = """
+systemctl start bluetooth.service
+if systemctl cat dotd.service >/dev/null 2>&1; then systemctl start dotd.service; fi
 """
 
 
@@ -68,6 +74,7 @@ class Pi:
         self.recordings: list[recording.Recording] = []
         self._numbers = itertools.count(1)
         self._cursor = ""
+        self._air_sizes: dict[Path, int] = {}
 
     def sh(
         self,
@@ -190,18 +197,19 @@ class Pi:
     def clean(self) -> None:
         """Gives the next test a speaker as new: nothing paired, configured or remembered."""
         self.recordings.clear()
-        self.sh(CLEAN_STATE, check=False)
+        self._air_sizes = {trace: trace.stat().st_size for trace in self.machine.air_traces}
         if not self.machine.plugged:
             self.plug()
-        show = self.sh("journalctl -n 0 --show-cursor -q; systemctl start bluetooth.service")
-        self._cursor = show.stdout.partition("-- cursor: ")[2].strip()
-        if self.installed:
-            self.sh("systemctl start dotd.service")
+        state = self.sh(CLEAN_STATE, check=False)
+        self._cursor = state.stdout.partition("-- cursor: ")[2].strip()
+        self.sh(START)
 
-    @property
-    def installed(self) -> bool:
-        """Whether the dotd package is installed."""
-        return self.sh("command -v dotd", check=False).rc == 0
+    def air_since_clean(self) -> list[tuple[Path, int]]:
+        """The HCI traces, and where in each the part since the last clean() begins."""
+        return [
+            (trace, self._air_sizes.get(trace, len(SNOOP_HEADER)))
+            for trace in self.machine.air_traces
+        ]
 
     def wait_for(
         self, condition: Callable[[], Any], timeout: float = 15, what: str = "the condition"

@@ -116,11 +116,6 @@ def finish(request: pytest.FixtureRequest, laboratory: Laboratory, pi: Pi, start
     folder = laboratory.artifacts / re.sub(r"[^\w.-]+", "-", name)
     if failed and pi.machine.alive:
         laboratory.collect(pi, folder)
-    elif pi.recordings:
-        folder.mkdir(parents=True, exist_ok=True)
-        for each in pi.recordings:
-            each.write_wav(folder / f"{each.name}.wav")
-    if pi.machine.trouble and pi.machine.alive:
-        trouble = "; ".join(pi.machine.trouble)
-        pi.machine.trouble.clear()
-        pytest.fail(f"the lab itself had trouble during this test: {trouble}")
+    laboratory.keep_recordings(pi, folder)
+    if trouble := pi.machine.trouble:
+        pytest.fail(f"the virtual Pi itself had trouble: {'; '.join(trouble)}")
