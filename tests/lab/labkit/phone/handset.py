@@ -10,6 +10,7 @@ to pair unless its own user asked for it.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -23,7 +24,7 @@ from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport.common import StreamPacketSink, StreamPacketSource
 
 from labkit.phone.events import EventLog, PhoneError
-from labkit.radio import Controller
+from labkit.radio import Controller, acknowledge_at_once
 
 Io = Literal["none", "display"]
 """What a phone can show and ask: "none" pairs by just works, "display" by comparing numbers."""
@@ -86,7 +87,7 @@ class Handset:
         stream = controller.socket.dup()
         stream.setblocking(False)
         transport, source = await asyncio.get_running_loop().create_connection(
-            StreamPacketSource, sock=stream
+            lambda: _HciSource(stream), sock=stream
         )
         self.device.host = Host(source, StreamPacketSink(transport))
         await self.device.power_on()
@@ -241,6 +242,18 @@ class Handset:
             bonding=self.bonding,
             delegate=_User(self, plain(connection.peer_address)),
         )
+
+
+class _HciSource(StreamPacketSource):
+    """HCI packets from rootcanal, without its waiting for our acknowledgements."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def data_received(self, data: bytes) -> None:
+        acknowledge_at_once(self._stream)
+        super().data_received(data)
 
 
 class Bonds(MemoryKeyStore):

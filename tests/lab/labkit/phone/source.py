@@ -197,8 +197,10 @@ class A2dpSource:
         self.on_opened()
 
     def _media_closed(self, stream: avdtp.Stream) -> None:
+        # Bumble leaves a stream we opened in CLOSING, and its endpoint in use for ever.
+        stream.rtp_channel = None
+        stream.change_state(State.IDLE)
         if self.stream is stream:
-            stream.rtp_channel = None
             self.stream, self.sbc = None, None
             self._log.add("stream", state="closed", by="speaker")
             self.on_closed("the speaker closed the media channel")
