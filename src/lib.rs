@@ -5,7 +5,13 @@
 //! and `api` may use `policy` and never each other, except that `a2dp` and `audio` meet in `pcm`,
 //! which lies below both; `ctl` sees `api` and `config`; only `daemon` sees all.
 
+pub mod a2dp;
+pub mod api;
+pub mod audio;
 pub mod bluetooth;
+pub mod cli;
 pub mod config;
+pub mod daemon;
+pub mod pcm;
 pub mod policy;
 pub mod store;
