@@ -48,10 +48,11 @@ pub(super) fn bytes(properties: &Properties, name: &str) -> Option<Vec<u8>> {
     Vec::try_from(value).ok()
 }
 
-fn uuids(properties: &Properties) -> Vec<String> {
-    let value = properties.get("UUIDs").map(OwnedValue::try_clone);
-    let uuids = value.and_then(|it| Vec::try_from(it.ok()?).ok());
-    uuids.unwrap_or_default()
+/// Reads a property that holds texts; none when it is not there.
+fn texts(properties: &Properties, name: &str) -> Vec<String> {
+    let value = properties.get(name).map(OwnedValue::try_clone);
+    let texts = value.and_then(|it| Vec::try_from(it.ok()?).ok());
+    texts.unwrap_or_default()
 }
 
 /// Returns the object path of an adapter; nothing when `id` cannot be part of a path.
@@ -121,7 +122,9 @@ pub(super) fn phone_facts(address: Address, properties: &Properties) -> PhoneFac
         name: phone_name(address, properties),
         bonded: flag("Bonded"),
         trusted: flag("Trusted"),
-        source: uuids(properties).iter().any(|uuid| uuid == AUDIO_SOURCE),
+        source: texts(properties, "UUIDs")
+            .iter()
+            .any(|uuid| uuid == AUDIO_SOURCE),
         connected: flag("Connected"),
     }
 }
