@@ -62,6 +62,25 @@ class Result:
         return json.loads(self.stdout)
 
 
+@dataclass(frozen=True)
+class Background:
+    """A command that runs in the guest while the test goes on."""
+
+    pi: Pi
+    command: str
+    base: str
+
+    def result(self, timeout: float = 60) -> Result:
+        """Waits for its end."""
+        self.pi.wait_for(
+            lambda: self.pi.sh(f"test -e {self.base}.rc", check=False).rc == 0,
+            timeout,
+            f"the end of {self.command!r}",
+        )
+        rc, out, err = (self.pi.sh(f"cat {self.base}.{end}").stdout for end in ("rc", "out", "err"))
+        return Result(self.command, int(rc), out, err)
+
+
 class Pi:
     """A running virtual Pi."""
 
@@ -98,6 +117,13 @@ class Pi:
         if check and answer["rc"] != 0:
             raise CommandFailed(f"{command!r} ended with {answer['rc']}\n{stdout}{stderr}")
         return Result(command, answer["rc"], stdout, stderr)
+
+    def background(self, command: str) -> Background:
+        """Starts a bash command line, as root, and returns at once."""
+        base = f"/run/lab-background-{next(self._numbers)}"
+        line = f"({command}) >{base}.out 2>{base}.err; echo $? >{base}.part; mv {base}.part {base}.rc"
+        self.sh(f"systemd-run -q --collect bash -c {shlex.quote(line)}")
+        return Background(self, command, base)
 
     def dotctl(
         self, *arguments: str, check: bool = True, user: str | None = None, timeout: float = 60
