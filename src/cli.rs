@@ -37,4 +37,8 @@ pub struct DaemonArgs {
         default_value = DEFAULT_STATE_DIR
     )]
     pub state_dir: PathBuf,
+
+    /// Write down every event, one a line, to be replayed in a test
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub record: Option<PathBuf>,
 }
