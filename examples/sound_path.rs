@@ -33,9 +33,29 @@ use tokio::sync::mpsc;
 const TONES: [f32; 2] = [441.0, 1250.0];
 const CLICK_EVERY: u64 = 70;
 
+#[derive(Clone)]
 struct Plan(HashMap<String, String>);
 
 impl Plan {
+    fn from_arguments() -> Self {
+        let arguments = std::env::args().skip(1);
+        let pairs = arguments.filter_map(|argument| {
+            let (key, value) = argument.split_once('=')?;
+            Some((key.to_owned(), value.to_owned()))
+        });
+        Self(pairs.collect())
+    }
+
+    fn coding(&self) -> Coding {
+        let mode = match self.text("mode", "joint") {
+            "mono" => ChannelMode::Mono,
+            "dual" => ChannelMode::DualChannel,
+            "stereo" => ChannelMode::Stereo,
+            _ => ChannelMode::JointStereo,
+        };
+        Coding::usual(self.number("rate", 44_100.0) as u32, mode)
+    }
+
     fn text<'a>(&'a self, key: &str, usual: &'a str) -> &'a str {
         self.0.get(key).map_or(usual, String::as_str)
     }
@@ -45,7 +65,6 @@ impl Plan {
 }
 
 /// What came out: interleaved stereo at 48 kHz, and when each turn of the graph began.
-#[derive(Default)]
 struct Heard {
     samples: Vec<f32>,
     turns: Vec<(usize, Nanos)>,
@@ -56,19 +75,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .with_env_filter("dotd=debug")
         .with_writer(std::io::stderr)
         .init();
-    let plan = Plan(
-        std::env::args()
-            .skip(1)
-            .filter_map(|a| a.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())))
-            .collect(),
-    );
-    let mode = match plan.text("mode", "joint") {
-        "mono" => ChannelMode::Mono,
-        "dual" => ChannelMode::DualChannel,
-        "stereo" => ChannelMode::Stereo,
-        _ => ChannelMode::JointStereo,
-    };
-    let coding = Coding::usual(plan.number("rate", 44_100.0) as u32, mode);
+    let plan = Plan::from_arguments();
+    let coding = plan.coding();
     let (events, mut queue) = mpsc::channel(64);
     let settings = AudioSettings {
         remote: None,
@@ -92,26 +100,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let id = TransportId("/org/bluez/hci0/dev_DA_4C_10_DE_00_01/fd0".into());
     let stream = Stream::start(id.clone(), ours, 1024, coding.format(), events)?;
-    let spec = StreamSpec {
-        name: "Anna's phone".into(),
-        role: Role::Music,
-        rate: coding.rate,
-        channels: mode.channels(),
-        volume: Volume::MAX,
-    };
-    audio.play(id.clone(), spec, stream.source());
+    audio.play(id.clone(), spec(coding), stream.source());
     thread::sleep(Duration::from_millis(plan.number("lead", 200.0) as u64));
-    let plan = Arc::new(plan);
-    let sender = {
-        let plan = Arc::clone(&plan);
-        thread::spawn(move || speak(&plan, coding, &theirs))
-    };
+    let speaking = plan.clone();
+    let sender = thread::spawn(move || speak(&speaking, coding, &theirs));
     let meters = stream.meters();
     let mut last = Instant::now();
     while !sender.is_finished() {
         thread::sleep(Duration::from_millis(50));
         while let Ok(event) = queue.try_recv() {
             println!("{event:?}");
+            if matches!(event, Event::AudioFound { .. }) {
+                audio.play(id.clone(), spec(coding), stream.source());
+            }
         }
         if last.elapsed() >= Duration::from_secs(plan.number("every", 1.0) as u64) {
             last = Instant::now();
@@ -122,6 +123,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     audio.stop(&id);
     thread::sleep(Duration::from_millis(300));
     let heard = heard.lock().map_err(|_| "poisoned")?;
+    println!("the graph missed {} turns", missed_turns(&heard));
     if plan.text("signal", "tones") == "clicks" {
         report_latency(&heard, &clicks);
     } else {
@@ -129,6 +131,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("{:?}", meters.read());
     Ok(())
+}
+
+fn spec(coding: Coding) -> StreamSpec {
+    StreamSpec {
+        name: "Anna's phone".into(),
+        role: Role::Music,
+        rate: coding.rate,
+        channels: coding.mode.channels(),
+        volume: Volume::MAX,
+    }
 }
 
 /// Sends packets when they are due, and returns when each click was.
@@ -195,7 +207,11 @@ fn speak(plan: &Plan, coding: Coding, socket: &OwnedFd) -> Vec<Nanos> {
 
 /// Listens to the default output.
 fn listen() -> Arc<Mutex<Heard>> {
-    let heard = Arc::new(Mutex::new(Heard::default()));
+    // A minute, so that nothing is moved about while the graph runs.
+    let heard = Arc::new(Mutex::new(Heard {
+        samples: Vec::with_capacity(48_000 * 2 * 60),
+        turns: Vec::with_capacity(60 * 1000),
+    }));
     let filled = Arc::clone(&heard);
     thread::spawn(move || {
         if let Err(error) = listen_on(filled) {
@@ -263,6 +279,15 @@ fn listen_on(heard: Arc<Mutex<Heard>>) -> Result<(), Box<dyn Error>> {
     )?;
     main_loop.run();
     Ok(())
+}
+
+/// How often the graph missed a turn, as seen by the listener.
+fn missed_turns(heard: &Heard) -> usize {
+    let on_time = |pair: &[(usize, Nanos)]| {
+        let played = (pair[1].0 - pair[0].0) as Nanos * SECOND / 48_000;
+        (pair[1].1 - pair[0].1 - played).abs() < SECOND / 1000
+    };
+    heard.turns.windows(2).filter(|pair| !on_time(pair)).count()
 }
 
 fn report_latency(heard: &Heard, clicks: &[Nanos]) {
