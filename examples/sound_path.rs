@@ -80,7 +80,7 @@ struct Heard {
 
 fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt()
-        .with_env_filter("dotd=debug")
+        .with_max_level(tracing::Level::DEBUG)
         .with_writer(std::io::stderr)
         .init();
     let plan = Plan::from_arguments();

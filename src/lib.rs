@@ -10,6 +10,13 @@
 extern crate self as dotd;
 
 pub mod a2dp;
+pub mod api;
 pub mod audio;
+pub mod bluetooth;
+pub mod cli;
+pub mod config;
+pub mod ctl;
+pub mod daemon;
 pub mod pcm;
 pub mod policy;
+pub mod store;

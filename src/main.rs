@@ -1,2 +1,7 @@
-//! dotd.
-fn main() {}
+//! The daemon `dotd`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dotd::daemon::main()
+}

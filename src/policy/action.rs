@@ -81,8 +81,9 @@ pub enum RadioAction {
         /// Yes or no.
         allow: bool,
     },
-    /// Set BlueZ's trusted flag of a phone.
-    Trust {
+    /// Clear BlueZ's own trusted flag of a phone, with which it would use services without our
+    /// agent being asked.
+    ClearTrusted {
         /// Which one.
         phone: Address,
     },

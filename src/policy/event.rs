@@ -15,6 +15,8 @@ use super::model::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
+    /// bluetoothd is on the bus; its adapters follow, if it has any.
+    BluetoothFound,
     /// bluetoothd left the bus: adapters, phones and transports are gone without further word.
     BluetoothLost,
     /// An adapter appeared, or something about it changed.
@@ -24,7 +26,8 @@ pub enum Event {
         /// Its name, like `hci0`.
         id: String,
     },
-    /// BlueZ told which phones it knows on the adapter we asked it to use.
+    /// The radio of the adapter in use is on (again), and BlueZ told which phones it knows. Of
+    /// phones nothing is told while it is off.
     InventoryTaken {
         /// Every device it has a bond with or that is connected.
         phones: Vec<PhoneFacts>,
@@ -174,8 +177,10 @@ pub struct PhoneFacts {
     pub name: String,
     /// Whether both sides keep a key: not so after pairing with "no bonding".
     pub bonded: bool,
-    /// BlueZ's own trusted flag, which we set when we trust a phone.
+    /// BlueZ's own trusted flag, with which services are used without our agent being asked.
     pub trusted: bool,
+    /// Whether it offers music (A2DP source, UUID 110a); unknown and false until it was asked.
+    pub source: bool,
     /// Whether there is a link.
     pub connected: bool,
 }

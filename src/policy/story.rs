@@ -68,7 +68,7 @@ pub enum Story {
     },
     /// A phone was forgotten.
     PhoneForgotten { name: String, address: Address },
-    /// BlueZ trusts a phone that our list does not have: taken over.
+    /// BlueZ trusts a bonded phone that our list does not have, so an admin did: taken over.
     PhoneAdopted { name: String, address: Address },
     /// BlueZ has a bond with a device nobody trusted: left alone and let nowhere.
     StrangerBonded { name: String, address: Address },

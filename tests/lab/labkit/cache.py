@@ -1,0 +1,89 @@
+"""The lab's cache: whatever takes long to make, made once per content.
+
+Invariant: a folder that exists under its final name is complete. Things are
+made in a `.partial` folder and renamed; an interrupted setup leaves nothing
+that a later one would take for whole. One setup runs at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from labkit import host
+
+
+def folder() -> Path:
+    """Where the cache is."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(base) / "dotd-lab"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def lock() -> Iterator[None]:
+    """Keeps a second setup waiting until this one is through."""
+    with open(folder() / "lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with host.step("waiting for another lab setup"):
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def key_of(*parts: str | bytes | Path) -> str:
+    """A name for this content; of a path, what is in the file or in the folder's files."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for piece in _pieces(part):
+            digest.update(hashlib.sha256(piece).digest())
+    return digest.hexdigest()[:12]
+
+
+def obtain(kind: str, key: str, make: Callable[[Path], None]) -> Path:
+    """Returns the folder KIND-KEY; makes it first when it is not there."""
+    final = folder() / f"{kind}-{key}"
+    if final.exists():
+        return final
+    partial = folder() / f"{kind}-{key}.partial"
+    for interrupted in folder().glob(f"{kind}-*.partial"):
+        remove(interrupted)
+    partial.mkdir()
+    with host.step(f"making the lab's {kind}"):
+        make(partial)
+    partial.rename(final)
+    return final
+
+
+def remove(path: Path) -> None:
+    """Removes a folder, also one whose files are root's."""
+    if not path.exists():
+        return
+    try:
+        shutil.rmtree(path)
+    except PermissionError:
+        subprocess.run(host.as_root(["rm", "-rf", "--one-file-system", str(path)]), check=True)
+
+
+def _pieces(part: str | bytes | Path) -> Iterator[bytes]:
+    if isinstance(part, str):
+        yield part.encode()
+    elif isinstance(part, bytes):
+        yield part
+    elif part.is_dir():
+        for path in sorted(part.rglob("*")):
+            yield str(path.relative_to(part)).encode()
+            if path.is_symlink():
+                yield os.readlink(path).encode()
+            elif path.is_file():
+                yield path.read_bytes()
+    else:
+        yield part.read_bytes()

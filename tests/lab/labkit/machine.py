@@ -1,0 +1,224 @@
+"""The virtual Pi as a machine: power, console, adapter, and its agent.
+
+A User Mode Linux process on a copy-on-write layer over the guest image. The
+Pi class (pi.py) is what tests use; this is what it stands on.
+
+Invariant: everything a machine started ends with it, also when the host
+process dies; its folder holds all it leaves behind (disk layer, console log,
+the folder shared with the guest).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from labkit.link import AgentLink, GuestError, socket_pair
+
+GUEST_FILES = Path(__file__).parent.parent / "guest"
+BOOT_TIMEOUT = 90
+MEMORY = "1G"
+_PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Machine:
+    """One virtual Pi; boot() it, ask its agent, and close() it."""
+
+    def __init__(self, kernel: Path, image: Path, tools: Path, folder: Path):
+        self.folder = folder
+        self.share = folder / "share"
+        self.console_log = folder / "console.log"
+        self.air_traces: list[Path] = []
+        """What went over the air, one btsnoop file for each time the adapter was plugged in."""
+        self.boots: list[str] = []
+        self._trouble: list[str] = []
+        self._kernel = kernel
+        self._image = image
+        self._process: subprocess.Popen | None = None
+        self._agent: AgentLink | None = None
+        self._hello = threading.Event()
+        self._radio_link = None
+        self._generation = 0
+        self._pump: subprocess.Popen | None = None
+        self._controller = None
+        self.share.mkdir(parents=True, exist_ok=True)
+        shutil.copy(GUEST_FILES / "lab-agent.py", self.share)
+        for tool in tools.iterdir():
+            shutil.copy(tool, self.share)
+
+    def boot(self) -> None:
+        """Powers on; returns when the agent answers, which is early in the boot."""
+        agent_end, agent_guest = socket_pair()
+        radio_end, radio_guest = socket_pair()
+        self._hello.clear()
+        self._trouble.clear()
+        # glibc would register a restartable sequence, which UML's stub processes unmap: SIGSEGV.
+        environment = dict(os.environ, GLIBC_TUNABLES="glibc.pthread.rseq=0")
+        with open(self.console_log, "ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    str(self._kernel),
+                    f"mem={MEMORY}",
+                    f"uml_dir={self.folder}",
+                    "umid=machine",
+                    f"ubd0={self.folder / 'disk.cow'},{self._image}",
+                    "root=/dev/ubda",
+                    "rw",
+                    "quiet",
+                    "con=null",
+                    "con0=null,fd:1",
+                    "con1=pts",
+                    f"hostfs={self.share}",
+                    f"vec0:transport=fd,fd={agent_guest.fileno()}",
+                    f"vec1:transport=fd,fd={radio_guest.fileno()}",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                pass_fds=[agent_guest.fileno(), radio_guest.fileno()],
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        (self.folder / "pid").write_text(str(self._process.pid))
+        agent_guest.close()
+        radio_guest.close()
+        self._radio_link = radio_end
+        self._agent = AgentLink(agent_end, self._on_event)
+        self._await_hello()
+
+    def reboot(self) -> None:
+        """Restarts the guest by its own `systemctl reboot`; returns when the agent answers. The
+        adapter comes back unplugged."""
+        self._hello.clear()
+        self.request("run", timeout=20, cmd="systemctl reboot", limit=10, token="reboot")
+        self._await_hello()
+        self.release_controller()
+
+    def power_off(self, timeout: float = 60) -> None:
+        """Shuts down in order."""
+        try:
+            self.request("run", timeout=20, cmd="systemctl poweroff", limit=10, token="poweroff")
+        except GuestError:
+            pass  # it can be gone before it answers
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise GuestError(f"the guest did not power off within {timeout} s") from None
+        self.cut_power()
+
+    def cut_power(self) -> None:
+        """Stops the machine at once, as pulling the plug does; its disk stays for a next boot."""
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process:
+            self._process.wait()
+        self.release_controller()
+        if self._agent:
+            self._agent.close()
+            self._agent = None
+        if self._radio_link:
+            self._radio_link.close()
+            self._radio_link = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the machine runs and its agent can be reached."""
+        return (
+            self._process is not None
+            and self._process.poll() is None
+            and self._agent is not None
+            and not self.trouble
+        )
+
+    @property
+    def trouble(self) -> list[str]:
+        """What went wrong with the machine itself, as opposed to what runs on it."""
+        if self._pump and self._pump.poll() is not None:
+            return [*self._trouble, f"the adapter's link ended: {self._pump_complaint()}"]
+        return list(self._trouble)
+
+    def request(self, do: str, timeout: float, **arguments) -> dict:
+        """Asks the agent; see guest/lab-agent.py for what it can do."""
+        if not self._agent:
+            raise GuestError("the virtual Pi is not running")
+        return self._agent.request(do, timeout, **arguments)
+
+    def clock_offset(self) -> tuple[float, float]:
+        """See AgentLink.clock_offset."""
+        return self._agent.clock_offset()
+
+    def plug(self, controller) -> str:
+        """Plugs in an adapter made of this controller; returns its name, such as hci0."""
+        if self._controller:
+            raise GuestError("an adapter is plugged already")
+        self._generation += 1
+        self._controller = controller
+        self.air_traces.append(self.folder / f"hci0-{self._generation}.btsnoop")
+        link, radio = self._radio_link.fileno(), controller.socket.fileno()
+        program = Path(__file__).with_name("hci_pump.py")
+        arguments = link, radio, self._generation, self.air_traces[-1]
+        with open(self.folder / "hci_pump.log", "w") as log:
+            self._pump = subprocess.Popen(
+                [sys.executable, "-IS", program, *map(str, arguments)],
+                pass_fds=[link, radio],
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        return self.request("plug", timeout=15, generation=self._generation)["adapter"]
+
+    def unplug(self) -> None:
+        """Pulls the adapter out: the guest's hci0 is gone, and so is the controller in the air."""
+        self.request("unplug", timeout=15)
+        self.release_controller()
+
+    def release_controller(self) -> None:
+        """Takes the controller off the air, if there is one."""
+        if self._pump:
+            self._pump.kill()
+            self._pump.wait()
+            self._pump = None
+        if self._controller:
+            self._controller.close()
+            self._controller = None
+
+    @property
+    def plugged(self) -> bool:
+        """Whether an adapter is in."""
+        return self._controller is not None
+
+    def _on_event(self, message: dict) -> None:
+        if message["event"] == "hello":
+            self.boots.append(message["boot"])
+            self._hello.set()
+        else:
+            self._trouble.append(f"{message['event']}: {message.get('reason', '')}")
+            self._hello.set()
+
+    def _await_hello(self) -> None:
+        deadline = time.monotonic() + BOOT_TIMEOUT
+        if not self._hello.wait(deadline - time.monotonic()) or not self.alive:
+            raise GuestError(
+                f"the virtual Pi did not boot within {BOOT_TIMEOUT} s; the end of "
+                f"{self.console_log}:\n{self._last_words()}"
+            )
+
+    def _pump_complaint(self) -> str:
+        return (self.folder / "hci_pump.log").read_text().strip()
+
+    def _last_words(self) -> str:
+        return self.console_log.read_text(errors="replace")[-2000:]
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,54 @@
+"""The thread in which all virtual phones live.
+
+Bumble is asyncio code; scenarios are plain synchronous tests. One event loop in one background
+thread runs every phone of the process, and `run` is the only door between the two worlds.
+
+Invariant: Bumble objects are touched by this thread only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+_GRACE = 5.0
+"""Seconds a cancelled operation has to clean up before the caller stops waiting for it."""
+
+_start_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def background_loop() -> asyncio.AbstractEventLoop:
+    """Returns the phones' event loop, started at first use."""
+    global _loop
+    with _start_lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            # A daemon thread: an unfinished phone must not keep a failed test run alive.
+            threading.Thread(target=_loop.run_forever, name="phones", daemon=True).start()
+        return _loop
+
+
+def run(operation: Coroutine[Any, Any, Result], timeout: float) -> Result:
+    """Runs a coroutine on the phones' thread and returns its result.
+
+    Raises TimeoutError after `timeout` seconds, when the operation has been cancelled and has
+    cleaned up.
+    """
+
+    async def limited() -> Result:
+        return await asyncio.wait_for(operation, timeout)
+
+    future = asyncio.run_coroutine_threadsafe(limited(), background_loop())
+    try:
+        return future.result(timeout + _GRACE)
+    except concurrent.futures.CancelledError:
+        raise TimeoutError("the operation was cancelled") from None
+    except BaseException:
+        future.cancel()
+        raise

@@ -1,0 +1,255 @@
+"""A virtual phone as scenarios use it: plain blocking calls with deadlines.
+
+Invariant: every public method returns when the thing has happened, or raises PhoneError saying
+what the phone tried, what came back, and the last things it saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from bumble import core
+from bumble.avdtp import AVDTP_PSM
+
+from labkit.phone import loop
+from labkit.phone.events import Event, EventLog, PhoneError
+from labkit.phone.handset import Confirm, Found, Handset, Io
+from labkit.phone.playback import LinkQuality, Playback
+from labkit.phone.player import Player
+from labkit.radio import Radio
+from labkit.sbc import Allocation, Channels, Sbc
+from labkit.signals import Signal, as_signal
+
+Result = TypeVar("Result")
+
+_EVENTS_IN_ERRORS = 12
+_TAIL_FRAMES = 3
+"""Silent frames after a piece: they flush the codec, so that the last of them is pure silence."""
+
+
+class Phone:
+    """A virtual phone on a radio. Use it as a context manager, or call `close`."""
+
+    def __init__(
+        self,
+        radio: Radio,
+        name: str = "Anna's iPhone",
+        io: Io = "none",
+        address: str | None = None,
+        confirm: Confirm = lambda _: True,
+    ) -> None:
+        self.name = name
+        self.address = address or radio.next_phone_address()
+        self._log = EventLog()
+        self._controller = radio.attach(self.address)
+        self._in_range = True
+        self._speaker: str | None = None
+        self._handset: Handset
+        self._player: Player
+        self._do("switch on", self._power_on(name, io, confirm), 10)
+
+    async def _power_on(self, name: str, io: Io, confirm: Confirm) -> None:
+        self._handset = Handset(name, io, confirm, self._log)
+        self._player = Player(self._handset, self._log)
+        await self._handset.power_on(self._controller)
+
+    def __enter__(self) -> Phone:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Phone({self.name!r}, {self.address})"
+
+    def close(self) -> None:
+        """Switches the phone off and frees its address."""
+        try:
+            self._do("switch off", self._handset.power_off(), 5)
+        finally:
+            self._controller.close()
+
+    # What it sees
+
+    @property
+    def events(self) -> list[Event]:
+        """Everything the phone saw so far."""
+        return self._log.all()
+
+    def wait_event(
+        self,
+        kind: str,
+        timeout: float = 10.0,
+        since: float = 0.0,
+        matching: Callable[[Event], bool] = lambda _: True,
+    ) -> Event:
+        """Returns the first such event after `since` (monotonic seconds), waiting if need be."""
+        event = self._log.wait(kind, timeout, since, matching)
+        if event is None:
+            raise self._error(f"saw no {kind!r} within {timeout:g} s")
+        return event
+
+    @property
+    def connected_to(self) -> str | None:
+        """The address of the device at the other end of the link, if there is a link."""
+        link = self._handset.link
+        return link.peer_address.to_string(with_type_qualifier=False) if link else None
+
+    def discover(self, timeout: float = 6.0) -> list[Found]:
+        """Inquires for `timeout` seconds and returns what answered, with names."""
+        return self._do("discover", self._handset.discover(timeout, None), timeout + 20)
+
+    def sees(self, address: str, timeout: float = 6.0) -> Found | None:
+        """Inquires until that device answers; None when it did not within `timeout`."""
+        found = self._do("discover", self._handset.discover(timeout, address), timeout + 20)
+        return next((each for each in found if each.address == address), None)
+
+    # Bonds and links
+
+    def pair(self, address: str, timeout: float = 20.0, bonding: bool = True) -> None:
+        """Pairs and encrypts, leaving the link up.
+
+        With `bonding=False` it is the stranger who asks for an encrypted link without a bond.
+        """
+        what = f"pair with {address}" if bonding else f"authenticate to {address} without bonding"
+        self._do(what, self._handset.pair(address, bonding, timeout), timeout)
+        self._speaker = address
+
+    def reach(self, address: str | None = None, timeout: float = 15.0) -> None:
+        """Pages the bonded speaker and encrypts with the stored key; opens no profile."""
+        address = self._address(address)
+        self._do(f"reach {address}", self._handset.reach(address, timeout), timeout)
+
+    def connect(self, address: str | None = None, timeout: float = 20.0) -> None:
+        """Connects what a phone connects: A2DP up to an open stream, AVRCP if it is there.
+
+        The address is needed only by a phone that paired with several speakers.
+        """
+        address = self._address(address)
+        self._do(f"connect to {address}", self._player.connect(address, timeout), timeout)
+
+    def attack_open_avdtp(self, timeout: float = 10.0) -> None:
+        """Opens the A2DP signalling channel without asking whether we are welcome: what a
+        stranger does after `pair(bonding=False)`. Raises PhoneError when it is refused."""
+        self._do("open AVDTP uninvited", self._handset.open_channel(AVDTP_PSM), timeout)
+
+    def is_bonded(self, address: str) -> bool:
+        """Says whether this phone keeps a bond with that device."""
+        return self._handset.is_bonded(address)
+
+    def forget(self, address: str | None = None) -> None:
+        """Deletes the bond on the phone's side ("Forget this device")."""
+        address = self._address(address)
+        self._do(f"forget {address}", self._handset.forget(address), 5)
+
+    def disconnect(self, timeout: float = 10.0) -> None:
+        """Ends the link to the speaker; no harm when there is none."""
+        self._do("disconnect", self._handset.hang_up(), timeout)
+
+    def out_of_range(self) -> None:
+        """Walks away: both sides lose the link some seconds later (event "disconnected")."""
+        if self._in_range:
+            self._controller.leave_range()
+            self._in_range = False
+
+    def in_range(self) -> None:
+        """Comes back."""
+        if not self._in_range:
+            self._controller.enter_range()
+            self._in_range = True
+
+    def link_quality(self, loss: float = 0.0, jitter_ms: float = 0.0, seed: int = 0) -> None:
+        """Makes the air lose and delay this phone's media packets; without arguments, perfect."""
+        self._player.quality = LinkQuality(loss, jitter_ms, seed)
+
+    # Music
+
+    def play(
+        self,
+        source: Signal | np.ndarray | str | Path,
+        codec: str = "sbc",
+        rate: int | None = None,
+        channels: Channels = "joint",
+        blocks: int = 16,
+        subbands: int = 8,
+        bitpool: int = 53,
+        allocation: Allocation = "loudness",
+        seconds: float | None = None,
+        frames_per_packet: int | None = None,
+        timeout: float = 25.0,
+    ) -> Playback:
+        """Starts playing and returns at once; `wait()` on the result for the end.
+
+        Connects first when it has to, and configures the stream anew when the parameters differ.
+        `rate` is the stream's; without it the sound's own. `seconds` cuts the sound short.
+        """
+        if codec != "sbc":
+            raise self._error(f"has no codec {codec!r}, only 'sbc'")
+        sound = as_signal(source, rate)
+        sbc = Sbc(rate or sound.rate, channels, blocks, subbands, allocation, bitpool)
+        pcm = sound.at(sbc.rate).pcm(sbc.channel_count)
+        if seconds is not None:
+            pcm = pcm[: round(seconds * sbc.rate)]
+        tail = ((0, _TAIL_FRAMES * sbc.frame_samples + -len(pcm) % sbc.frame_samples), (0, 0))
+        frames = sbc.encode(np.pad(pcm, tail))
+        address = self._address(None)
+        start = self._player.play(address, sbc, frames, frames_per_packet, timeout)
+        return self._do(f"play to {address}", start, timeout)
+
+    def suspend(self, timeout: float = 5.0) -> None:
+        """Pauses the piece and suspends the stream."""
+        self._do("suspend", self._player.suspend(), timeout)
+
+    def resume(self, timeout: float = 5.0) -> None:
+        """Goes on with the paused piece."""
+        self._do("resume", self._player.resume(), timeout)
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Ends the piece and suspends the stream; harmless when nothing plays."""
+        self._do("stop", self._player.stop(), timeout)
+
+    # Remote control
+
+    @property
+    def volume(self) -> int | None:
+        """The absolute volume (0-127) as the phone knows it; None before it knows one."""
+        return self._player.remote.volume
+
+    def set_volume(self, volume: int, timeout: float = 5.0) -> int:
+        """Moves the phone's slider (0-127); returns the volume the speaker took."""
+        return self._do("set the volume", self._player.remote.set_volume(volume), timeout)
+
+    def obey(self, obedient: bool = True) -> None:
+        """Makes the phone follow the speaker's play and pause keys (the default) or ignore them."""
+        self._player.remote.obedient = obedient
+
+    def metadata(self, **fields: str) -> None:
+        """Sets what the phone answers about its music: title, artist, album."""
+        self._player.remote.metadata = dict(fields)
+
+    # Errors
+
+    def _address(self, given: str | None) -> str:
+        address = given or self._speaker
+        if address is None:
+            raise self._error("does not know which speaker is meant: pair first")
+        return address
+
+    def _do(self, what: str, operation: Coroutine[Any, Any, Result], timeout: float) -> Result:
+        try:
+            return loop.run(operation, timeout)
+        except PhoneError as failure:
+            raise self._error(f"could not {what}: {failure}", failure.code) from failure
+        except TimeoutError:
+            raise self._error(f"could not {what} within {timeout:g} s") from None
+        except core.BaseError as failure:
+            raise self._error(f"could not {what}: {failure}", failure.error_code) from failure
+        except core.BaseBumbleError as failure:
+            raise self._error(f"could not {what}: {failure!r}") from failure
+
+    def _error(self, what: str, code: int | None = None) -> PhoneError:
+        seen = "".join(f"\n  {event}" for event in self._log.all()[-_EVENTS_IN_ERRORS:])
+        return PhoneError(f"{self.name} {what}; it saw:{seen or ' nothing'}", code)

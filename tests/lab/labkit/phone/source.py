@@ -1,0 +1,303 @@
+"""The music half of a virtual phone: an A2DP source over AVDTP, whichever side connects it.
+
+Runs on the phones' thread. One SBC source endpoint, all parameters, delay reporting; one stream.
+
+Invariants: `stream` is the only stream and belongs to the only signalling channel; a stream is
+configured with exactly the `Sbc` in `sbc`, also when the speaker chose it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from bumble import a2dp, avdtp, core, l2cap
+from bumble.a2dp import SbcMediaCodecInformation as SbcInformation
+from bumble.avdtp import State
+from bumble.core import UUID
+from bumble.device import Connection
+from bumble.sdp import SDP_SERVICE_CLASS_ID_LIST_ATTRIBUTE_ID, Client
+
+from labkit.phone.events import EventLog, PhoneError
+from labkit.phone.handset import Handset
+from labkit.sbc import BLOCKS, CHANNEL_MODES, RATES, SUBBANDS, Sbc
+
+AVDTP_VERSION = (1, 3)
+SOURCE_RECORD = 0x00010001
+_SINK_UUID = core.BT_AUDIO_SINK_SERVICE
+_MEDIA_TRANSPORT = avdtp.ServiceCapabilities(avdtp.AVDTP_MEDIA_TRANSPORT_SERVICE_CATEGORY)
+_DELAY_REPORTING = avdtp.ServiceCapabilities(avdtp.AVDTP_DELAY_REPORTING_SERVICE_CATEGORY)
+_RTP_HEADER = 12
+_RELEASE_SECONDS = 2.0
+_DEFAULT_MTU = 672
+"""L2CAP's MTU when the other side mentions none; Bumble then reports the smallest legal one."""
+
+
+class A2dpSource:
+    """The phone's A2DP source profile."""
+
+    def __init__(self, handset: Handset, log: EventLog) -> None:
+        self._handset = handset
+        self._log = log
+        self.protocol: avdtp.Protocol | None = None
+        self.stream: avdtp.Stream | None = None
+        self.sbc: Sbc | None = None
+        self._suspending = False
+        self.on_opened: Callable[[], None] = lambda: None
+        self.on_suspended: Callable[[], None] = lambda: None
+        self.on_closed: Callable[[str], None] = lambda why: None
+        device = handset.device
+        device.sdp_service_records[SOURCE_RECORD] = a2dp.make_audio_source_service_sdp_records(
+            SOURCE_RECORD, AVDTP_VERSION
+        )
+        self._listener = avdtp.Listener.for_device(device, AVDTP_VERSION)
+        self._listener.on(avdtp.Listener.EVENT_CONNECTION, self._adopt)
+
+    @property
+    def state(self) -> State:
+        """The stream's AVDTP state."""
+        return self.stream.state if self.stream is not None else State.IDLE
+
+    async def connect(self, link: Connection) -> None:
+        """Finds the speaker's A2DP sink by SDP and opens the signalling channel, unless the
+        speaker has opened one already."""
+        if self.protocol is not None:
+            return
+        if not await offers(link, _SINK_UUID):
+            raise PhoneError("the speaker's SDP records offer no audio sink")
+        if self.protocol is None:  # The speaker may have been quicker while we asked.
+            protocol = await avdtp.Protocol.connect(link, AVDTP_VERSION)
+            self._listener.set_server(link, protocol)
+            self._adopt(protocol)
+
+    async def open(self, wanted: Sbc) -> None:
+        """Makes the stream open with these parameters, closing one that has others."""
+        if self.sbc == wanted and self.state in (State.OPEN, State.STREAMING):
+            return
+        protocol = self._require_protocol()
+        if self.state != State.IDLE:
+            used = self._require_stream().remote_endpoint.seid
+            await self.close()
+            await self._await_free(protocol, used)
+        sink = await self._find_sink(protocol, wanted)
+        source = protocol.local_endpoints[0]
+        source.configuration = [_MEDIA_TRANSPORT, sbc_capabilities(wanted)]
+        if any(
+            each.service_category == avdtp.AVDTP_DELAY_REPORTING_SERVICE_CATEGORY
+            for each in sink.capabilities
+        ):
+            source.configuration.append(_DELAY_REPORTING)
+        protocol.streams.pop(source.seid, None)
+        self.stream = await protocol.create_stream(source, sink)
+        self.sbc = wanted
+        self._log.add("stream", state="configured", sbc=wanted, seid=sink.seid)
+        await self.stream.open()
+        self._stream_opened()
+
+    async def start(self) -> None:
+        """Starts the open stream."""
+        if self.state != State.STREAMING:
+            await self._require_stream().start()
+
+    async def suspend(self) -> None:
+        """Suspends the stream; no harm when it is not streaming."""
+        if self.state != State.STREAMING:
+            return
+        self._suspending = True
+        try:
+            await self._require_stream().stop()
+        finally:
+            self._suspending = False
+        self._log.add("stream", state="suspended", by="phone")
+
+    async def close(self) -> None:
+        """Closes the stream and its media channel; the signalling channel stays."""
+        stream, self.stream, self.sbc = self.stream, None, None
+        if stream is None:
+            return
+        if stream.state in (State.OPEN, State.STREAMING):
+            await stream.close()
+        else:
+            await stream.remote_endpoint.abort()
+        self._log.add("stream", state="closed", by="phone")
+
+    def send(self, packet: bytes) -> bool:
+        """Sends one RTP packet; False when there is no media channel (any more)."""
+        stream = self.stream
+        if stream is None or stream.rtp_channel is None or stream.state != State.STREAMING:
+            return False
+        stream.rtp_channel.write(packet)
+        return True
+
+    @property
+    def payload_size(self) -> int:
+        """Bytes after the RTP header that one media packet may have."""
+        channel = self._require_stream().rtp_channel
+        if channel is None:
+            raise PhoneError("the stream has no media channel")
+        mtu = channel.peer_mtu
+        return (mtu if mtu > l2cap.L2CAP_MIN_BR_EDR_MTU else _DEFAULT_MTU) - _RTP_HEADER
+
+    async def _await_free(self, protocol: avdtp.Protocol, seid: int) -> None:
+        """BlueZ answers a close before it has let go of the endpoint; nothing tells when it has."""
+        deadline = time.monotonic() + _RELEASE_SECONDS
+        while time.monotonic() < deadline:
+            endpoints = await protocol.discover_remote_endpoints()
+            if not any(each.seid == seid and each.in_use for each in endpoints):
+                return
+        self._log.add("endpoint-not-released", seid=seid)
+
+    async def _find_sink(
+        self, protocol: avdtp.Protocol, wanted: Sbc
+    ) -> avdtp.DiscoveredStreamEndPoint:
+        endpoints = await protocol.discover_remote_endpoints()
+        sinks = [each for each in endpoints if sbc_of(each) is not None]
+        self._log.add("endpoints", sbc_sinks={each.seid: bool(each.in_use) for each in sinks})
+        if not sinks:
+            raise PhoneError("the speaker has no SBC sink endpoint")
+        free = [each for each in sinks if not each.in_use]
+        if not free:
+            raise PhoneError("every SBC sink endpoint of the speaker is in use")
+        for each in free:
+            if supports(sbc_of(each), wanted):
+                return each
+        raise PhoneError(f"the speaker's SBC endpoints do not support {wanted}")
+
+    def _adopt(self, protocol: avdtp.Protocol) -> None:
+        """Takes a new signalling channel, of either side's making."""
+        self.protocol = protocol
+        source = protocol.add_source(sbc_capabilities(None), None, delay_reporting=True)
+        source.on(source.EVENT_DELAY_REPORT, self._delay_reported)
+        source.on(source.EVENT_CONFIGURATION, self._configured_by_speaker)
+        source.on(source.EVENT_RTP_CHANNEL_OPEN, self._stream_opened)
+        source.on(source.EVENT_START, lambda: self._log.add("stream", state="streaming"))
+        source.on(source.EVENT_STOP, self._suspended)
+        source.on(source.EVENT_ABORT, lambda: self._log.add("stream", state="aborted"))
+        protocol.on(protocol.EVENT_CLOSE, lambda: self._signalling_closed(protocol))
+        self._log.add("profile", name="a2dp", open=True)
+
+    def _signalling_closed(self, protocol: avdtp.Protocol) -> None:
+        if self.protocol is protocol:
+            self.protocol, self.stream, self.sbc = None, None, None
+            self._log.add("profile", name="a2dp", open=False)
+            self.on_closed("the speaker closed A2DP or the link went down")
+
+    def _configured_by_speaker(self) -> None:
+        source = self._require_protocol().local_endpoints[0]
+        self.stream = source.stream
+        self.sbc = next(filter(None, map(_chosen_sbc, source.configuration)), None)
+        self._log.add("stream", state="configured", sbc=self.sbc, by="speaker")
+
+    def _stream_opened(self) -> None:
+        stream = self._require_stream()
+        self._log.add("stream", state="open", mtu=stream.rtp_channel.peer_mtu)
+        stream.rtp_channel.on(
+            stream.rtp_channel.EVENT_CLOSE, lambda: self._media_closed(stream)
+        )
+        self.on_opened()
+
+    def _media_closed(self, stream: avdtp.Stream) -> None:
+        # Bumble leaves a stream we opened in CLOSING, and its endpoint in use for ever.
+        stream.rtp_channel = None
+        stream.change_state(State.IDLE)
+        if self.stream is stream:
+            self.stream, self.sbc = None, None
+            self._log.add("stream", state="closed", by="speaker")
+            self.on_closed("the speaker closed the media channel")
+
+    def _suspended(self) -> None:
+        # Bumble says this of our own suspend too, before the speaker has answered it.
+        if not self._suspending:
+            self._log.add("stream", state="suspended", by="speaker")
+            self.on_suspended()
+
+    def _delay_reported(self, delay: int) -> None:
+        self._log.add("delay-report", ms=delay / 10)
+
+    def _require_protocol(self) -> avdtp.Protocol:
+        if self.protocol is None:
+            raise PhoneError("A2DP is not connected: call connect() first")
+        return self.protocol
+
+    def _require_stream(self) -> avdtp.Stream:
+        if self.stream is None:
+            raise PhoneError("there is no stream: the speaker closed it, or none was opened")
+        return self.stream
+
+
+async def offers(link: Connection, service: UUID) -> bool:
+    """Asks the other side's SDP server for a service."""
+    async with Client(link) as client:
+        found = await client.search_attributes(
+            [service], [SDP_SERVICE_CLASS_ID_LIST_ATTRIBUTE_ID]
+        )
+    return bool(found)
+
+
+def sbc_capabilities(sbc: Sbc | None) -> avdtp.MediaCodecCapabilities:
+    """Spells one set of parameters, or everything SBC can do, as AVDTP capabilities."""
+    information = SbcInformation(
+        SbcInformation.SamplingFrequency(_bits(RATES, sbc and sbc.rate)),
+        SbcInformation.ChannelMode(_bits(CHANNEL_MODES, sbc and sbc.channels)),
+        SbcInformation.BlockLength(_bits(BLOCKS, sbc and sbc.blocks)),
+        SbcInformation.Subbands(_bits(SUBBANDS, sbc and sbc.subbands)),
+        SbcInformation.AllocationMethod(_bits(("snr", "loudness"), sbc and sbc.allocation)),
+        2,
+        sbc.bitpool if sbc else 250,
+    )
+    return avdtp.MediaCodecCapabilities(
+        avdtp.AVDTP_AUDIO_MEDIA_TYPE, a2dp.CodecType.SBC, information
+    )
+
+
+def _bits(choices: tuple, chosen: object) -> int:
+    """A2DP's bit fields name the first choice by the highest bit; None stands for all."""
+    if chosen is None:
+        return (1 << len(choices)) - 1
+    return 1 << (len(choices) - 1 - choices.index(chosen))
+
+
+def sbc_of(endpoint: avdtp.DiscoveredStreamEndPoint) -> SbcInformation | None:
+    """The SBC capabilities of a sink endpoint; None when it is something else."""
+    if endpoint.tsep != avdtp.AVDTP_TSEP_SNK:
+        return None
+    return next(filter(None, map(_sbc_information, endpoint.capabilities)), None)
+
+
+def supports(offered: SbcInformation, wanted: Sbc) -> bool:
+    """Says whether an endpoint's capabilities cover these parameters."""
+    asked = sbc_capabilities(wanted).media_codec_information
+    return (
+        bool(offered.sampling_frequency & asked.sampling_frequency)
+        and bool(offered.channel_mode & asked.channel_mode)
+        and bool(offered.block_length & asked.block_length)
+        and bool(offered.subbands & asked.subbands)
+        and bool(offered.allocation_method & asked.allocation_method)
+        and offered.minimum_bitpool_value <= wanted.bitpool <= offered.maximum_bitpool_value
+    )
+
+
+def _sbc_information(capability: avdtp.ServiceCapabilities) -> SbcInformation | None:
+    if isinstance(capability, avdtp.MediaCodecCapabilities):
+        if isinstance(capability.media_codec_information, SbcInformation):
+            return capability.media_codec_information
+    return None
+
+
+def _chosen_sbc(capability: avdtp.ServiceCapabilities) -> Sbc | None:
+    """Reads a configuration, in which every field names one choice."""
+    chosen = _sbc_information(capability)
+    if chosen is None:
+        return None
+
+    def choice(choices: tuple, bits: int):
+        return choices[len(choices) - bits.bit_length()]
+
+    return Sbc(
+        choice(RATES, chosen.sampling_frequency),
+        choice(CHANNEL_MODES, chosen.channel_mode),
+        choice(BLOCKS, chosen.block_length),
+        choice(SUBBANDS, chosen.subbands),
+        choice(("snr", "loudness"), chosen.allocation_method),
+        chosen.maximum_bitpool_value,
+    )

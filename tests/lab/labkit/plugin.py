@@ -1,0 +1,121 @@
+"""The pytest plugin: fixtures for the virtual Pi and the virtual phones.
+
+`lab run` loads it. Scenario files need no imports from here; see README.md
+for what each fixture offers.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from labkit.laboratory import Laboratory, Parts
+from labkit.phone import Phone
+from labkit.pi import Pi
+from labkit.radio import Radio
+
+PHONE_NAMES = ["Anna's iPhone", "Ben's Pixel", "Cleo's Galaxy", "Dan's phone"]
+_outcomes = pytest.StashKey[dict[str, pytest.TestReport]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds --artifacts."""
+    parser.addoption(
+        "--artifacts",
+        default="artifacts",
+        help="folder for journals, HCI traces, recordings and timings (default: artifacts)",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Lets fixtures know how the test went."""
+    report = yield
+    item.stash.setdefault(_outcomes, {})[report.when] = report
+    return report
+
+
+@pytest.fixture(scope="session")
+def radio() -> Iterator[Radio]:
+    """The air between the virtual Pi and the phones."""
+    with Radio() as radio:
+        yield radio
+
+
+@pytest.fixture(scope="session")
+def laboratory(request: pytest.FixtureRequest, radio: Radio) -> Iterator[Laboratory]:
+    """The session's machines and artifacts."""
+    artifacts = Path(request.config.getoption("--artifacts")).absolute()
+    laboratory = Laboratory(Parts.from_environment(), artifacts, radio)
+    yield laboratory
+    laboratory.close()
+
+
+@pytest.fixture
+def pi(request: pytest.FixtureRequest, laboratory: Laboratory) -> Iterator[Pi]:
+    """The shared virtual Pi, with dotd freshly started and knowing nobody."""
+    pi = laboratory.shared_pi()
+    with laboratory.timed(f"clean state for {request.node.name}"):
+        pi.clean()
+    started = time.monotonic()
+    yield pi
+    finish(request, laboratory, pi, started)
+
+
+@pytest.fixture
+def fresh_pi(request: pytest.FixtureRequest, laboratory: Laboratory) -> Iterator[Pi]:
+    """A virtual Pi of the test's own, as bare as its image: dotd is not installed."""
+    with laboratory.fresh_pi() as pi:
+        started = time.monotonic()
+        yield pi
+        finish(request, laboratory, pi, started)
+
+
+@pytest.fixture
+def package(laboratory: Laboratory) -> Path:
+    """The .deb under test, on the host: pi.install() takes it."""
+    if not laboratory.parts.package:
+        pytest.fail("this scenario needs the package: run without --bare")
+    return laboratory.parts.package
+
+
+@pytest.fixture
+def phones(radio: Radio) -> Iterator[Callable[..., list[Phone]]]:
+    """Calls as phones(n, io=...) for n new phones; they are switched off after the test."""
+    made: list[Phone] = []
+
+    def make(count: int, **options) -> list[Phone]:
+        new = []
+        for _ in range(count):
+            name = PHONE_NAMES[len(made) % len(PHONE_NAMES)]
+            new.append(Phone(radio, **{"name": name, **options}))
+            made.append(new[-1])
+        return new
+
+    yield make
+    for phone in made:
+        phone.close()
+
+
+@pytest.fixture
+def phone(phones: Callable[..., list[Phone]]) -> Phone:
+    """One phone that pairs without asking, as an iPhone does."""
+    return phones(1)[0]
+
+
+def finish(request: pytest.FixtureRequest, laboratory: Laboratory, pi: Pi, started: float) -> None:
+    """Notes the time and keeps what explains a failure, or what was asked to be kept."""
+    name = request.node.name
+    laboratory.timings.append({"what": name, "seconds": round(time.monotonic() - started, 3)})
+    outcomes = request.node.stash.get(_outcomes, {})
+    failed = any(report.failed for report in outcomes.values())
+    folder = laboratory.artifacts / re.sub(r"[^\w.-]+", "-", name)
+    if failed and pi.machine.alive:
+        laboratory.collect(pi, folder)
+    laboratory.keep_recordings(pi, folder)
+    if trouble := pi.machine.trouble:
+        pytest.fail(f"the virtual Pi itself had trouble: {'; '.join(trouble)}")

@@ -1,0 +1,125 @@
+"""`lab setup`: everything a run needs, from nothing or from the cache.
+
+Standard library only. All of it is in the cache under names made of its
+content, so that a second setup takes no time and an edited list or source
+remakes what depends on it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit import cache, host, image, kernel, tools, trees
+
+REPOSITORY = trees.LAB.parent.parent
+REQUIREMENTS = trees.LAB / "requirements.txt"
+
+
+@dataclass(frozen=True)
+class Made:
+    """Where the parts are."""
+
+    builder: Path
+    guest: Path
+    kernel: Path
+    image: Path
+    tools: Path
+    python: Path
+
+    def environment(self, package: Path | None) -> dict[str, str]:
+        """What the programs in the lab's Python find the parts by (laboratory.Parts)."""
+        variables = {
+            **os.environ,
+            "DOTD_LAB_KERNEL": str(self.kernel),
+            "DOTD_LAB_IMAGE": str(self.image),
+            "DOTD_LAB_TOOLS": str(self.tools),
+            "DOTD_LAB_SYSROOT": str(self.guest),
+            "PYTHONPATH": str(trees.LAB),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        variables.pop("DOTD_LAB_PACKAGE", None)
+        if package:
+            variables["DOTD_LAB_PACKAGE"] = str(package)
+        return variables
+
+
+def everything() -> Made:
+    """Sets up what is missing."""
+    host.check_platform()
+    with cache.lock():
+        host.install_missing()
+        builder, guest = trees.builder(), trees.guest()
+        return Made(
+            builder, guest, kernel.obtain(builder), image.obtain(guest), tools.obtain(builder), venv()
+        )
+
+
+def builder() -> Path:
+    """Sets up the builder tree only."""
+    host.check_platform()
+    with cache.lock():
+        host.install_missing()
+        return trees.builder()
+
+
+def venv() -> Path:
+    """The Python that runs radio, phones and tests."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    key = cache.key_of(version, os.path.realpath(sys.executable), REQUIREMENTS)
+    return cache.obtain("venv", key, _make_venv) / "bin" / "python"
+
+
+def _make_venv(folder: Path) -> None:
+    # Scripts name the folder they were installed in, and this one is about to be renamed; the
+    # lab only ever starts `python -m`, which does not mind.
+    host.run([sys.executable, "-m", "venv", str(folder)])
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    host.run([*pip, "--requirement", str(REQUIREMENTS)])
+
+
+def build(architecture: str, builder_tree: Path) -> Path:
+    """Builds the .deb in the builder tree by packaging/build-deb; returns where it is."""
+    script = REPOSITORY / "packaging" / "build-deb"
+    if not script.exists():
+        raise host.SetupError(f"{script} is not there, so there is no package to try: use --bare")
+    dist = cache.folder() / "dist" / architecture
+    cache.remove(dist)
+    with host.step(f"building the package for {architecture}"):
+        done = in_builder(
+            ["packaging/build-deb", architecture], builder_tree, {"DOTD_DIST": "/dist"}, dist
+        )
+        trees.check(done, "packaging/build-deb")
+    made = sorted(dist.glob(f"dotd_*_{architecture}.deb"))
+    if len(made) != 1:
+        raise host.SetupError(f"packaging/build-deb left {len(made)} packages in {dist}, not one")
+    return made[0]
+
+
+def in_builder(
+    command: list[str],
+    builder_tree: Path,
+    environment: dict[str, str] | None = None,
+    dist: Path | None = None,
+) -> subprocess.CompletedProcess:
+    """Runs a command in the builder tree with the repository (read-only) as its folder. Crates
+    and compiled code stay in the cache."""
+    binds = {}
+    for inside in "cargo", "target":
+        binds[f"/{inside}"] = cache.folder() / inside
+    binds["/dist"] = dist or cache.folder() / "dist"
+    for path in binds.values():
+        path.mkdir(parents=True, exist_ok=True)
+    variables = {"CARGO_HOME": "/cargo", "CARGO_TARGET_DIR": "/target", **(environment or {})}
+    return trees.run_in(
+        builder_tree,
+        command,
+        binds,
+        read_only={"/repo": REPOSITORY},
+        environment=variables,
+        folder="/repo",
+        network=True,
+    )

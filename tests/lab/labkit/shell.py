@@ -1,0 +1,104 @@
+"""`lab shell`: a root prompt on the virtual Pi that is running, or on a new one.
+
+Ctrl-] leaves; a Pi that was started for the shell is powered off then.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import sys
+import tempfile
+import termios
+import time
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from labkit.laboratory import Laboratory, Parts
+from labkit.radio import Radio
+
+LEAVE = b"\x1d"  # Ctrl-]
+TERMINAL = re.compile(r"Virtual console 1 assigned device '(/dev/pts/\d+)'")
+
+
+def running_machines() -> list[Path]:
+    """The folders of the virtual Pis that run on this host, oldest first."""
+    folders = []
+    for pid_file in Path(tempfile.gettempdir()).glob("dotd-lab-*/pid"):
+        try:
+            os.kill(int(pid_file.read_text()), 0)
+        except (ProcessLookupError, PermissionError, ValueError):
+            continue
+        folders.append(pid_file.parent)
+    return sorted(folders, key=lambda each: each.stat().st_mtime)
+
+
+def terminal_of(folder: Path) -> str:
+    """The host's terminal that is the virtual Pi's second console."""
+    deadline = time.monotonic() + 30
+    while not (found := TERMINAL.findall((folder / "console.log").read_text(errors="replace"))):
+        if time.monotonic() > deadline:
+            sys.exit("lab: the virtual Pi opened no console; see its console.log in " + str(folder))
+        time.sleep(0.1)
+    return found[-1]
+
+
+def attach(terminal: str) -> None:
+    """Connects this terminal with the guest's until Ctrl-] or the end of the guest."""
+    print(f"lab: this is the virtual Pi's console, Ctrl-] leaves it ({terminal})")
+    guest = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
+    try:
+        with raw(guest), raw(sys.stdin.fileno()):
+            os.write(guest, b"\r")
+            copy(guest)
+    finally:
+        os.close(guest)
+
+
+def copy(guest: int) -> None:
+    """Carries bytes both ways."""
+    keyboard = sys.stdin.fileno()
+    while True:
+        ready, _, _ = select.select([guest, keyboard], [], [])
+        for source in ready:
+            try:
+                data = os.read(source, 4096)
+            except OSError:
+                return  # the guest is gone
+            if not data or (source == keyboard and LEAVE in data):
+                return
+            os.write(guest if source == keyboard else sys.stdout.fileno(), data)
+
+
+@contextmanager
+def raw(terminal: int) -> Iterator[None]:
+    """Makes a terminal pass every byte on untouched."""
+    if not os.isatty(terminal):
+        yield
+        return
+    before = termios.tcgetattr(terminal)
+    tty.setraw(terminal)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def main() -> None:
+    """Attaches to the newest running virtual Pi, or boots one."""
+    if machines := running_machines():
+        return attach(terminal_of(machines[-1]))
+    with Radio() as radio, tempfile.TemporaryDirectory(prefix="dotd-lab-artifacts-") as artifacts:
+        laboratory = Laboratory(Parts.from_environment(), Path(artifacts), radio)
+        try:
+            print("lab: booting a virtual Pi ...")
+            attach(terminal_of(laboratory.shared_pi().machine.folder))
+        finally:
+            laboratory.close()
+
+
+if __name__ == "__main__":
+    main()

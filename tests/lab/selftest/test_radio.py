@@ -1,0 +1,75 @@
+"""The radio: addresses, range, and that it never outlives its owner."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from labkit.radio import SPEAKER_ADDRESS, Radio, RadioError
+
+LAB = Path(__file__).resolve().parents[1]
+READ_BD_ADDR = bytes.fromhex("01091000")
+
+
+def address_told_by(controller) -> str:
+    """Asks a controller over HCI which address it has."""
+    controller.socket.settimeout(5)
+    controller.socket.sendall(READ_BD_ADDR)
+    answer = b""
+    while len(answer) < 13:
+        answer += controller.socket.recv(64)
+    return ":".join(f"{byte:02X}" for byte in reversed(answer[7:13]))
+
+
+def test_each_controller_has_the_address_it_was_given(radio):
+    speaker = radio.attach(SPEAKER_ADDRESS)
+    phone = radio.attach(radio.next_phone_address())
+    assert address_told_by(speaker) == SPEAKER_ADDRESS
+    assert address_told_by(phone) == phone.address != SPEAKER_ADDRESS
+
+
+def test_an_address_is_free_again_only_after_its_controller_left(radio):
+    first = radio.attach(SPEAKER_ADDRESS)
+    with pytest.raises(RadioError, match="already on the air"):
+        radio.attach(SPEAKER_ADDRESS)
+    first.close()
+    assert address_told_by(radio.attach(SPEAKER_ADDRESS)) == SPEAKER_ADDRESS
+
+
+def test_rootcanal_dies_with_the_program_that_started_it():
+    program = (
+        "import sys, time; from labkit.radio import Radio; radio = Radio(); radio.start();"
+        "print(radio._process.pid, flush=True); time.sleep(60)"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(LAB)},
+    )
+    rootcanal = int(owner.stdout.readline())
+    os.kill(rootcanal, 0)
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    deadline = time.monotonic() + 5
+    while alive(rootcanal):
+        assert time.monotonic() < deadline, "rootcanal is still running"
+        time.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Says whether a process runs; a zombie that init has yet to collect does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_a_closed_radio_says_how_to_use_it():
+    radio = Radio()
+    with pytest.raises(RadioError, match="with Radio"):
+        radio.devices()
