@@ -5,12 +5,17 @@
 //! and `api` may use `policy` and never each other, except that `a2dp` and `audio` meet in `pcm`,
 //! which lies below both; `ctl` sees `api` and `config`; only `daemon` sees all.
 
+// The made-up phone of the integration tests serves the unit tests as well.
+#[cfg(test)]
+extern crate self as dotd;
+
 pub mod a2dp;
 pub mod api;
 pub mod audio;
 pub mod bluetooth;
 pub mod cli;
 pub mod config;
+pub mod ctl;
 pub mod daemon;
 pub mod pcm;
 pub mod policy;

@@ -18,12 +18,12 @@ const RULES: &[(&str, &[&str])] = &[
 
 /// What the pure rooms may never reach for.
 const IMPURE: &[&str] = &[
-    "tokio",
-    "zbus",
-    "bluer",
-    "pipewire",
-    "tracing",
-    "rustix",
+    "tokio::",
+    "zbus::",
+    "bluer::",
+    "pipewire::",
+    "tracing::",
+    "rustix::",
     "std::fs",
     "std::net",
     "std::env",

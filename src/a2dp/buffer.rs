@@ -52,6 +52,8 @@ pub struct Controller {
 const FIRST_TARGET: Nanos = 40 * MILLISECOND;
 /// For decoding, and for threads that wake up late.
 const SAFETY: Nanos = 3 * MILLISECOND;
+/// No stream waits less: air that was clean for a minute need not stay so.
+const LEAST_TARGET: Nanos = 20 * MILLISECOND;
 /// No stream waits longer than this; the ring holds more.
 const LAST_TARGET: Nanos = 250 * MILLISECOND;
 /// How fast the target falls, in parts of the time that passes: a pace ears do not notice.
@@ -90,9 +92,12 @@ impl Controller {
         self.lateness.add(now, late);
         let elapsed = self.last.map_or(0, |last| (now - last).clamp(0, SECOND));
         self.last = Some(now);
+        let before = self.target;
         self.aim(late, elapsed, playout);
+        let fallen = (before - self.target).max(0);
         if let Some(offset) = playout.offset {
-            self.servo.follow(offset - base, self.target, elapsed);
+            self.servo
+                .follow(offset - base, self.target, fallen, elapsed);
         } else {
             self.servo.rest();
         }
@@ -117,7 +122,7 @@ impl Controller {
             self.held = self.held.max(late);
         }
         let jitter = self.jitter().max(self.held);
-        let wanted = (jitter + playout.period + SAFETY).min(LAST_TARGET);
+        let wanted = (jitter + playout.period + SAFETY).clamp(LEAST_TARGET, LAST_TARGET);
         self.target = wanted.max(self.target - fall);
     }
 
@@ -155,8 +160,8 @@ struct Servo {
 }
 
 impl Servo {
-    /// Of the distance, in parts per second: a distance is closed within tens of seconds.
-    const GAIN: f64 = 0.05;
+    /// Of the distance, in parts per second: a distance is closed in about ten seconds.
+    const GAIN: f64 = 0.1;
     /// A quarter of the gain squared, for which the loop does not swing.
     const INTEGRAL_GAIN: f64 = Self::GAIN * Self::GAIN / 4.0;
     /// The time over which latency is smoothed, in seconds.
@@ -169,8 +174,10 @@ impl Servo {
     const FIRM: f64 = 5000.0;
     /// That far off.
     const FAR: f64 = 60.0 * MILLISECOND as f64;
+    /// Further off than this it is no drift, and nothing to learn the clocks from.
+    const NEAR: f64 = 15.0 * MILLISECOND as f64;
 
-    fn follow(&mut self, latency: Nanos, target: Nanos, elapsed: Nanos) {
+    fn follow(&mut self, latency: Nanos, target: Nanos, fallen: Nanos, elapsed: Nanos) {
         let raw = latency as f64;
         let seconds = elapsed as f64 / SECOND as f64;
         let smooth = match self.latency {
@@ -186,13 +193,20 @@ impl Servo {
         } else {
             Self::GENTLE
         };
-        // A nanosecond per second is a thousandth of a part per million.
-        let wanted = distance * Self::GAIN * 1e-3 + self.integral;
-        self.ppm = wanted.clamp(-limit, limit);
-        if self.ppm == wanted {
-            self.integral += distance * Self::INTEGRAL_GAIN * 1e-3 * seconds;
-            self.integral = self.integral.clamp(-Self::GENTLE, Self::GENTLE);
+        // A falling target is followed at once, so that the integral holds nothing but the
+        // difference of the clocks. A nanosecond per second is a thousandth part per million.
+        let falling = if elapsed > 0 {
+            fallen as f64 * 1e6 / elapsed as f64
+        } else {
+            0.0
+        };
+        let wanted = falling + distance * Self::GAIN * 1e-3;
+        let bend = wanted.clamp(-limit, limit);
+        if bend == wanted && distance.abs() < Self::NEAR {
+            let turned = distance * Self::INTEGRAL_GAIN * 1e-3 * seconds;
+            self.integral = (self.integral + turned).clamp(-Self::GENTLE, Self::GENTLE);
         }
+        self.ppm = bend + self.integral;
     }
 
     /// Nothing is played: only the difference of the clocks is worth keeping.
@@ -211,3 +225,7 @@ impl Servo {
         self.latency.map(|latency| latency as Nanos)
     }
 }
+
+#[cfg(test)]
+#[path = "buffer_tests.rs"]
+mod tests;

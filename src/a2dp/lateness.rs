@@ -49,16 +49,19 @@ pub struct Lateness {
     /// How many packets were how many milliseconds late, in each stretch of ten seconds, newest
     /// first.
     stretches: [[u16; Self::BINS]; Self::STRETCHES],
+    /// The same of all stretches together.
+    sums: [u32; Self::BINS],
+    total: u32,
     newest: Nanos,
-    high: Nanos,
 }
 
 impl Default for Lateness {
     fn default() -> Self {
         Self {
             stretches: [[0; Self::BINS]; Self::STRETCHES],
+            sums: [0; Self::BINS],
+            total: 0,
             newest: 0,
-            high: 0,
         }
     }
 }
@@ -75,31 +78,79 @@ impl Lateness {
         let stretch = now / Self::STRETCH;
         let passed = usize::try_from(stretch - self.newest).unwrap_or(0);
         for _ in 0..passed.min(Self::STRETCHES) {
-            self.stretches.rotate_right(1);
-            self.stretches[0] = [0; Self::BINS];
+            self.forget_a_stretch();
         }
         self.newest = self.newest.max(stretch);
-        let bin = usize::try_from(late / MILLISECOND).unwrap_or(0);
-        let count = &mut self.stretches[0][bin.min(Self::BINS - 1)];
-        *count = count.saturating_add(1);
-        self.high = self.percentile();
+        let late = usize::try_from(late / MILLISECOND).unwrap_or(0);
+        let bin = late.min(Self::BINS - 1);
+        if let Some(count) = self.stretches[0][bin].checked_add(1) {
+            self.stretches[0][bin] = count;
+            self.sums[bin] += 1;
+            self.total += 1;
+        }
     }
 
     /// Returns what nearly all packets were not later than, to the millisecond above.
     pub fn high(&self) -> Nanos {
-        self.high
-    }
-
-    fn percentile(&self) -> Nanos {
-        let count = |bin: usize| -> u32 { self.stretches.iter().map(|s| u32::from(s[bin])).sum() };
-        let total: u32 = (0..Self::BINS).map(count).sum();
         let mut later = 0;
-        for bin in (0..Self::BINS).rev() {
-            later += count(bin);
-            if later > total / Self::RARE {
+        for (bin, count) in self.sums.iter().enumerate().rev() {
+            later += count;
+            if later > self.total / Self::RARE {
                 return (bin as Nanos + 1) * MILLISECOND;
             }
         }
         0
+    }
+
+    fn forget_a_stretch(&mut self) {
+        self.stretches.rotate_right(1);
+        for (sum, count) in self.sums.iter_mut().zip(&mut self.stretches[0]) {
+            *sum -= u32::from(*count);
+            self.total -= u32::from(*count);
+            *count = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_baseline_is_the_earliest_of_the_last_seconds() {
+        let mut baseline = Baseline::default();
+        assert_eq!(baseline.value(), None);
+        assert_eq!(baseline.add(0, 500), 500);
+        assert_eq!(baseline.add(1, 400), 400);
+        assert_eq!(baseline.add(2, 450), 400);
+        assert_eq!(baseline.add(7 * SECOND, 450), 400);
+        assert_eq!(baseline.add(8 * SECOND, 460), 450);
+        assert_eq!(baseline.add(1000 * SECOND, 470), 470);
+    }
+
+    #[test]
+    fn lateness_is_that_of_nearly_all_packets_of_a_minute() {
+        let mut lateness = Lateness::default();
+        assert_eq!(lateness.high(), 0);
+        for n in 0..1000 {
+            let late = if n % 500 == 0 { 90 } else { n % 10 };
+            lateness.add(SECOND + n, late * MILLISECOND);
+        }
+        assert_eq!(lateness.high(), 10 * MILLISECOND);
+        for n in 0..10 {
+            lateness.add(30 * SECOND + n, 50 * MILLISECOND);
+        }
+        assert_eq!(lateness.high(), 51 * MILLISECOND);
+        lateness.add(85 * SECOND, 2 * MILLISECOND);
+        assert_eq!(lateness.high(), 51 * MILLISECOND);
+        lateness.add(95 * SECOND, 2 * MILLISECOND);
+        assert_eq!(lateness.high(), 3 * MILLISECOND);
+    }
+
+    #[test]
+    fn what_is_very_late_counts_as_late() {
+        let mut lateness = Lateness::default();
+        lateness.add(SECOND, Nanos::MAX);
+        assert_eq!(lateness.high(), 256 * MILLISECOND);
     }
 }

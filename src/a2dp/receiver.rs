@@ -136,3 +136,7 @@ impl Receiver {
         duration_of(self.tally.concealed, self.rate)
     }
 }
+
+#[cfg(test)]
+#[path = "receiver_tests.rs"]
+mod tests;

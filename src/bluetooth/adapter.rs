@@ -3,9 +3,12 @@
 //! Invariant: the window is never open without an end that BlueZ itself keeps, so that it closes
 //! even when we are killed.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bluer::{Adapter, ErrorKind, InternalErrorKind};
+use futures_util::StreamExt;
+use tokio::time::timeout;
 
 use super::error::BluetoothError;
 use super::rfkill::Rfkill;
@@ -14,17 +17,18 @@ use crate::policy::model::SpeakerName;
 /// How much later than the policy BlueZ closes the window: enough not to come first.
 const WINDOW_MARGIN: Duration = Duration::from_secs(5);
 
+/// How long a change may take to be seen before a busy BlueZ is asked again without one: it does
+/// not tell when what it tried itself has failed.
+const BUSY_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Lifts a soft block and switches the radio on.
 ///
 /// # Errors
 /// Says what holds the radio off.
 pub(super) async fn power_on(adapter: &Adapter, rfkill: &Rfkill) -> Result<(), BluetoothError> {
     rfkill.lift(adapter.name())?;
-    match adapter.set_powered(true).await {
-        // BlueZ switches it on by itself when the block is lifted: then it is on its way.
-        Err(error) if is_busy(&error) => Ok(()),
-        other => other.map_err(BluetoothError::refused("switch the radio on")),
-    }
+    let powered = set(adapter, || adapter.set_powered(true)).await;
+    powered.map_err(BluetoothError::refused("switch the radio on"))
 }
 
 /// Sets the name in the air.
@@ -42,12 +46,12 @@ pub(super) async fn set_alias(adapter: &Adapter, name: &SpeakerName) -> Result<(
 /// # Errors
 /// When BlueZ says no.
 pub(super) async fn open_window(adapter: &Adapter, length: Duration) -> Result<(), BluetoothError> {
-    let timeout = window_timeout(length);
+    let seconds = window_timeout(length);
     let opened = async {
-        adapter.set_discoverable_timeout(timeout).await?;
-        adapter.set_pairable_timeout(timeout).await?;
-        adapter.set_pairable(true).await?;
-        adapter.set_discoverable(true).await
+        adapter.set_discoverable_timeout(seconds).await?;
+        adapter.set_pairable_timeout(seconds).await?;
+        set(adapter, || adapter.set_pairable(true)).await?;
+        set(adapter, || adapter.set_discoverable(true)).await
     };
     let opened = opened.await;
     opened.map_err(BluetoothError::refused("open the pairing window"))
@@ -58,11 +62,34 @@ pub(super) async fn open_window(adapter: &Adapter, length: Duration) -> Result<(
 /// # Errors
 /// When BlueZ says no; both are tried all the same.
 pub(super) async fn close_window(adapter: &Adapter) -> Result<(), BluetoothError> {
-    let hidden = adapter.set_discoverable(false).await;
-    let closed = adapter.set_pairable(false).await;
+    let hidden = set(adapter, || adapter.set_discoverable(false)).await;
+    let closed = set(adapter, || adapter.set_pairable(false)).await;
     hidden
         .and(closed)
         .map_err(BluetoothError::refused("close the pairing window"))
+}
+
+/// Switches something of the adapter. BlueZ answers "Busy" while it is switching the same thing
+/// itself, as it does when an adapter comes up or a block is lifted; then it is asked again after
+/// the adapter's next change. The order's deadline bounds it.
+async fn set<F>(adapter: &Adapter, switch: impl Fn() -> F) -> bluer::Result<()>
+where
+    F: Future<Output = bluer::Result<()>>,
+{
+    let mut changes = pin!(adapter.events().await?);
+    loop {
+        match switch().await {
+            Err(error) if is_busy(&error) => {
+                if timeout(BUSY_PATIENCE, changes.next()).await.is_err() {
+                    tracing::debug!(
+                        adapter = adapter.name(),
+                        "bluetoothd is busy and does not move"
+                    );
+                }
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Returns what BlueZ is told, in seconds. Zero would mean "for ever".

@@ -28,6 +28,9 @@ pub(super) const DEVICE: &str = "org.bluez.Device1";
 /// A configured stream of a device.
 pub(super) const TRANSPORT: &str = "org.bluez.MediaTransport1";
 
+/// The service of a phone that we want: the source of the music.
+pub(super) const AUDIO_SOURCE: &str = "0000110a-0000-1000-8000-00805f9b34fb";
+
 const ROOT: &str = "/org/bluez/";
 
 /// Reads one property.
@@ -39,9 +42,6 @@ where
     properties.get(name)?.downcast_ref().ok()
 }
 
-/// What a phone that sends music offers (A2DP source).
-const AUDIO_SOURCE: &str = "0000110a-0000-1000-8000-00805f9b34fb";
-
 /// Reads a property that holds bytes.
 pub(super) fn bytes(properties: &Properties, name: &str) -> Option<Vec<u8>> {
     let value = properties.get(name)?.try_clone().ok()?;
@@ -50,12 +50,9 @@ pub(super) fn bytes(properties: &Properties, name: &str) -> Option<Vec<u8>> {
 
 /// Reads a property that holds texts; none when it is not there.
 fn texts(properties: &Properties, name: &str) -> Vec<String> {
-    let value = properties
-        .get(name)
-        .and_then(|value| value.try_clone().ok());
-    value
-        .and_then(|value| Vec::try_from(value).ok())
-        .unwrap_or_default()
+    let value = properties.get(name).map(OwnedValue::try_clone);
+    let texts = value.and_then(|it| Vec::try_from(it.ok()?).ok());
+    texts.unwrap_or_default()
 }
 
 /// Returns the object path of an adapter; nothing when `id` cannot be part of a path.
@@ -183,6 +180,10 @@ mod tests {
             ("Bonded", true.into()),
             ("Trusted", true.into()),
             ("Connected", true.into()),
+            (
+                "UUIDs",
+                vec!["00001200-0000-1000-8000-00805f9b34fb", AUDIO_SOURCE].into(),
+            ),
         ]);
         assert_eq!(
             phone_facts(PHONE, &known),
@@ -191,7 +192,7 @@ mod tests {
                 name: "Anna's iPhone".to_owned(),
                 bonded: true,
                 trusted: true,
-                source: false,
+                source: true,
                 connected: true,
             }
         );
@@ -206,7 +207,7 @@ mod tests {
         ]);
         let facts = phone_facts(PHONE, &odd);
         assert_eq!(facts.name, "DA:4C:10:DE:00:01");
-        assert!(!facts.bonded && !facts.trusted && !facts.connected);
+        assert!(!facts.bonded && !facts.trusted && !facts.source && !facts.connected);
         assert_eq!(phone_facts(PHONE, &Properties::new()).name, facts.name);
     }
 

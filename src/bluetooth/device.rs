@@ -7,7 +7,7 @@ use bluer::{Adapter, Device, ErrorKind, InternalErrorKind};
 use super::error::BluetoothError;
 use crate::policy::model::Address;
 
-/// The service of a phone that we want: it is the source of the music (A2DP source).
+/// The service of a phone that we want: the source of the music (`convert::AUDIO_SOURCE`).
 const AUDIO_SOURCE: bluer::Uuid = bluer::Uuid::from_u128(0x0000_110a_0000_1000_8000_0080_5f9b_34fb);
 
 /// Calls a phone and connects its profiles, or, where there is a link already, its music.
@@ -43,15 +43,15 @@ pub(super) async fn disconnect(adapter: &Adapter, phone: Address) -> Result<(), 
     }
 }
 
-/// Sets BlueZ's trusted flag.
+/// Clears BlueZ's trusted flag, with which a phone would use services without our agent being asked.
 ///
 /// # Errors
 /// When BlueZ says no.
 pub(super) async fn clear_trusted(adapter: &Adapter, phone: Address) -> Result<(), BluetoothError> {
-    let what = "clear a phone's trusted flag";
+    let what = "clear the trusted flag of a phone";
     let device = device(adapter, phone, what)?;
-    let trusted = device.set_trusted(false).await;
-    trusted.map_err(BluetoothError::refused(what))
+    let cleared = device.set_trusted(false).await;
+    cleared.map_err(BluetoothError::refused(what))
 }
 
 /// Removes a phone with its key. One that BlueZ does not know is as removed as can be.
@@ -148,6 +148,14 @@ mod tests {
             let said = sentence(&error);
             assert!(said.contains(words), "{message}: {said}");
         }
+    }
+
+    #[test]
+    fn both_libraries_ask_for_the_same_service() {
+        assert_eq!(
+            AUDIO_SOURCE.to_string(),
+            super::super::convert::AUDIO_SOURCE
+        );
     }
 
     #[test]

@@ -249,7 +249,7 @@ fn name(action: &RadioAction) -> &'static str {
         RadioAction::OpenWindow { .. } => "open the pairing window",
         RadioAction::CloseWindow => "close the pairing window",
         RadioAction::AnswerAgent { .. } => "take an answer",
-        RadioAction::ClearTrusted { .. } => "clear a phone's trusted flag",
+        RadioAction::ClearTrusted { .. } => "clear the trusted flag of a phone",
         RadioAction::RemoveBond { .. } => "forget a phone",
         RadioAction::Connect { .. } => "connect a phone",
         RadioAction::Disconnect { .. } => "disconnect a phone",

@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure. What [`Picture::report`] returned so far, folded, is what the picture shows:
 //! nothing is told twice and nothing is left out. Adapters and phones are told as they are after a
-//! burst of signals; transports are told change by change, because a stream that stopped and
+//! burst of signals, and phones all at once whenever the radio came on; transports are told change by change, because a stream that stopped and
 //! started again has another socket.
 
 use std::collections::BTreeMap;
@@ -33,10 +33,8 @@ pub(super) struct Picture {
     inventory_due: bool,
     told_adapters: BTreeMap<String, AdapterFacts>,
     told_phones: BTreeMap<Address, PhoneFacts>,
-    /// bluetoothd came or went since the last report.
-    lost: bool,
-    /// bluetoothd was asked for what it knows since the last report.
-    found: bool,
+    /// bluetoothd's own coming and going since the last report.
+    presence: Vec<Event>,
     /// What happened to transports since the last report.
     happened: Vec<Event>,
 }
@@ -44,15 +42,17 @@ pub(super) struct Picture {
 impl Picture {
     /// bluetoothd left: nothing that was known is true any more.
     pub(super) fn lose(&mut self) {
+        let mut presence = std::mem::take(&mut self.presence);
+        presence.push(Event::BluetoothLost);
         *self = Self {
-            lost: true,
+            presence,
             ..Self::default()
         };
     }
 
-    /// Takes everything that bluetoothd knows.
+    /// bluetoothd is there and this is everything it knows.
     pub(super) fn draw(&mut self, objects: Objects) {
-        self.found = true;
+        self.presence.push(Event::BluetoothFound);
         for (path, interfaces) in objects {
             self.add(&path, interfaces);
         }
@@ -121,7 +121,6 @@ impl Picture {
     pub(super) fn use_adapter(&mut self, id: String) {
         self.used = Some(id);
         self.inventory_due = true;
-        self.told_phones.clear();
     }
 
     /// A phone configured one of our endpoints.
@@ -158,13 +157,7 @@ impl Picture {
 
     /// Returns what is new since the last report. `block` says what rfkill does to an adapter.
     pub(super) fn report(&mut self, block: impl Fn(&str) -> RadioBlock) -> Vec<Event> {
-        let mut events = Vec::new();
-        if std::mem::take(&mut self.lost) {
-            events.push(Event::BluetoothLost);
-        }
-        if std::mem::take(&mut self.found) {
-            events.push(Event::BluetoothFound);
-        }
+        let mut events = std::mem::take(&mut self.presence);
         self.report_adapters(block, &mut events);
         self.report_phones(&mut events);
         events.append(&mut self.happened);
@@ -175,10 +168,7 @@ impl Picture {
         self.adapters.remove(id);
         self.devices.retain(|(adapter, _), _| adapter != id);
         if self.used.as_deref() == Some(id) {
-            // Its phones are not told to be gone one by one: they may well have bonds with it.
             self.used = None;
-            self.inventory_due = false;
-            self.told_phones.clear();
         }
         let prefix = convert::adapter_path(id).map_or_else(String::new, |path| format!("{path}/"));
         let below: Vec<_> = self.transports.keys().cloned().collect();
@@ -202,6 +192,11 @@ impl Picture {
                 avrcp,
             });
         }
+    }
+
+    fn is_on(&self, adapter: &str) -> bool {
+        let properties = self.adapters.get(adapter);
+        properties.is_some_and(|it| convert::property(it, "Powered") == Some(true))
     }
 
     fn report_adapters(&mut self, block: impl Fn(&str) -> RadioBlock, events: &mut Vec<Event>) {
@@ -229,7 +224,12 @@ impl Picture {
     }
 
     fn report_phones(&mut self, events: &mut Vec<Event>) {
-        let Some(used) = &self.used else { return };
+        let Some(used) = self.used.as_ref().filter(|it| self.is_on(it)) else {
+            // An adapter that is being unplugged first goes off, then loses its phones one by one.
+            // That says nothing about their bonds: what is true is told when it is on again.
+            self.inventory_due = true;
+            return;
+        };
         let now: BTreeMap<_, _> = self
             .devices
             .iter()
@@ -238,7 +238,8 @@ impl Picture {
             // A device that only came by during a search is no phone of ours; one that was told
             // is told to the end.
             .filter(|(phone, facts)| {
-                facts.bonded || facts.connected || self.told_phones.contains_key(phone)
+                let told = !self.inventory_due && self.told_phones.contains_key(phone);
+                facts.bonded || facts.connected || told
             })
             .collect();
         if std::mem::take(&mut self.inventory_due) {
@@ -257,3 +258,6 @@ impl Picture {
         self.told_phones = now;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,13 +67,13 @@ impl Reader {
         taken.len() / self.channels
     }
 
-    /// Throws away whatever is inside; returns how many frames that were.
-    pub fn discard(&mut self) -> usize {
-        let level = self.level();
-        match self.samples.read_chunk(level * self.channels) {
+    /// Throws away `frames`, or as many as there are; returns how many that were.
+    pub fn skip(&mut self, frames: usize) -> usize {
+        let frames = frames.min(self.level());
+        match self.samples.read_chunk(frames * self.channels) {
             Ok(chunk) => {
                 chunk.commit_all();
-                level
+                frames
             }
             Err(_) => 0,
         }
@@ -108,7 +108,7 @@ mod tests {
         writer.push(&[1.0; 4]).unwrap();
         assert_eq!(writer.push(&[2.0; 4]), Err(RingFull));
         assert_eq!(reader.level(), 2);
-        assert_eq!(reader.discard(), 2);
+        assert_eq!(reader.skip(5), 2);
         assert_eq!(reader.level(), 0);
         writer.push(&[2.0; 6]).unwrap();
     }

@@ -26,7 +26,8 @@ pub enum Event {
         /// Its name, like `hci0`.
         id: String,
     },
-    /// BlueZ told which phones it knows on the adapter we asked it to use.
+    /// The radio of the adapter in use is on (again), and BlueZ told which phones it knows. Of
+    /// phones nothing is told while it is off.
     InventoryTaken {
         /// Every device it has a bond with or that is connected.
         phones: Vec<PhoneFacts>,

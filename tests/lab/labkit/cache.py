@@ -54,7 +54,8 @@ def obtain(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     if final.exists():
         return final
     partial = folder() / f"{kind}-{key}.partial"
-    remove(partial)
+    for interrupted in folder().glob(f"{kind}-*.partial"):
+        remove(interrupted)
     partial.mkdir()
     with host.step(f"making the lab's {kind}"):
         make(partial)

@@ -40,7 +40,7 @@ class Machine:
         self.air_traces: list[Path] = []
         """What went over the air, one btsnoop file for each time the adapter was plugged in."""
         self.boots: list[str] = []
-        self.trouble: list[str] = []
+        self._trouble: list[str] = []
         self._kernel = kernel
         self._image = image
         self._process: subprocess.Popen | None = None
@@ -60,6 +60,7 @@ class Machine:
         agent_end, agent_guest = socket_pair()
         radio_end, radio_guest = socket_pair()
         self._hello.clear()
+        self._trouble.clear()
         # glibc would register a restartable sequence, which UML's stub processes unmap: SIGSEGV.
         environment = dict(os.environ, GLIBC_TUNABLES="glibc.pthread.rseq=0")
         with open(self.console_log, "ab") as log:
@@ -136,8 +137,15 @@ class Machine:
             self._process is not None
             and self._process.poll() is None
             and self._agent is not None
-            and not any("gone" in each for each in self.trouble)
+            and not self.trouble
         )
+
+    @property
+    def trouble(self) -> list[str]:
+        """What went wrong with the machine itself, as opposed to what runs on it."""
+        if self._pump and self._pump.poll() is not None:
+            return [*self._trouble, f"the adapter's link ended: {self._pump_complaint()}"]
+        return list(self._trouble)
 
     def request(self, do: str, timeout: float, **arguments) -> dict:
         """Asks the agent; see guest/lab-agent.py for what it can do."""
@@ -157,20 +165,16 @@ class Machine:
         self._controller = controller
         self.air_traces.append(self.folder / f"hci0-{self._generation}.btsnoop")
         link, radio = self._radio_link.fileno(), controller.socket.fileno()
-        self._pump = subprocess.Popen(
-            [
-                sys.executable,
-                "-IS",
-                str(Path(__file__).with_name("hci_pump.py")),
-                str(link),
-                str(radio),
-                str(self._generation),
-                str(self.air_traces[-1]),
-            ],
-            pass_fds=[link, radio],
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )
+        program = Path(__file__).with_name("hci_pump.py")
+        arguments = link, radio, self._generation, self.air_traces[-1]
+        with open(self.folder / "hci_pump.log", "w") as log:
+            self._pump = subprocess.Popen(
+                [sys.executable, "-IS", program, *map(str, arguments)],
+                pass_fds=[link, radio],
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
         return self.request("plug", timeout=15, generation=self._generation)["adapter"]
 
     def unplug(self) -> None:
@@ -198,7 +202,7 @@ class Machine:
             self.boots.append(message["boot"])
             self._hello.set()
         else:
-            self.trouble.append(f"{message['event']}: {message.get('reason', '')}")
+            self._trouble.append(f"{message['event']}: {message.get('reason', '')}")
             self._hello.set()
 
     def _await_hello(self) -> None:
@@ -208,6 +212,9 @@ class Machine:
                 f"the virtual Pi did not boot within {BOOT_TIMEOUT} s; the end of "
                 f"{self.console_log}:\n{self._last_words()}"
             )
+
+    def _pump_complaint(self) -> str:
+        return (self.folder / "hci_pump.log").read_text().strip()
 
     def _last_words(self) -> str:
         return self.console_log.read_text(errors="replace")[-2000:]

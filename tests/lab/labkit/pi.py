@@ -33,9 +33,14 @@ CLEAN_STATE = f"""
 systemctl stop dotd.service bluetooth.service 2>/dev/null
 rm -rf /var/lib/dotd/* /var/lib/dotd/.[!.]* /var/lib/bluetooth/*
 if [ -e {PRISTINE_CONFIG} ]; then cp -p {PRISTINE_CONFIG} {CONFIG}; fi
-rfkill unblock bluetooth 2>/dev/null
+rfkill unblock bluetooth
 systemctl reset-failed
 journalctl --sync
+journalctl --lines=0 --show-cursor --quiet
+"""
+START = """
+systemctl start bluetooth.service
+if systemctl cat dotd.service >/dev/null 2>&1; then systemctl start dotd.service; fi
 """
 
 
@@ -55,6 +60,25 @@ class Result:
     def json(self) -> Any:
         """The output read as JSON."""
         return json.loads(self.stdout)
+
+
+@dataclass(frozen=True)
+class Background:
+    """A command that runs in the guest while the test goes on."""
+
+    pi: Pi
+    command: str
+    base: str
+
+    def result(self, timeout: float = 60) -> Result:
+        """Waits for its end."""
+        self.pi.wait_for(
+            lambda: self.pi.sh(f"test -e {self.base}.rc", check=False).rc == 0,
+            timeout,
+            f"the end of {self.command!r}",
+        )
+        rc, out, err = (self.pi.sh(f"cat {self.base}.{end}").stdout for end in ("rc", "out", "err"))
+        return Result(self.command, int(rc), out, err)
 
 
 class Pi:
@@ -93,6 +117,13 @@ class Pi:
         if check and answer["rc"] != 0:
             raise CommandFailed(f"{command!r} ended with {answer['rc']}\n{stdout}{stderr}")
         return Result(command, answer["rc"], stdout, stderr)
+
+    def background(self, command: str) -> Background:
+        """Starts a bash command line, as root, and returns at once."""
+        base = f"/run/lab-background-{next(self._numbers)}"
+        line = f"({command}) >{base}.out 2>{base}.err; echo $? >{base}.part; mv {base}.part {base}.rc"
+        self.sh(f"systemd-run -q --collect bash -c {shlex.quote(line)}")
+        return Background(self, command, base)
 
     def dotctl(
         self, *arguments: str, check: bool = True, user: str | None = None, timeout: float = 60
@@ -193,13 +224,11 @@ class Pi:
         """Gives the next test a speaker as new: nothing paired, configured or remembered."""
         self.recordings.clear()
         self._air_sizes = {trace: trace.stat().st_size for trace in self.machine.air_traces}
-        self.sh(CLEAN_STATE, check=False)
         if not self.machine.plugged:
             self.plug()
-        show = self.sh("journalctl -n 0 --show-cursor -q; systemctl start bluetooth.service")
-        self._cursor = show.stdout.partition("-- cursor: ")[2].strip()
-        if self.installed:
-            self.sh("systemctl start dotd.service")
+        state = self.sh(CLEAN_STATE, check=False)
+        self._cursor = state.stdout.partition("-- cursor: ")[2].strip()
+        self.sh(START)
 
     def air_since_clean(self) -> list[tuple[Path, int]]:
         """The HCI traces, and where in each the part since the last clean() begins."""
@@ -207,11 +236,6 @@ class Pi:
             (trace, self._air_sizes.get(trace, len(SNOOP_HEADER)))
             for trace in self.machine.air_traces
         ]
-
-    @property
-    def installed(self) -> bool:
-        """Whether the dotd package is installed."""
-        return self.sh("command -v dotd", check=False).rc == 0
 
     def wait_for(
         self, condition: Callable[[], Any], timeout: float = 15, what: str = "the condition"

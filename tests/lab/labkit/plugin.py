@@ -117,7 +117,5 @@ def finish(request: pytest.FixtureRequest, laboratory: Laboratory, pi: Pi, start
     if failed and pi.machine.alive:
         laboratory.collect(pi, folder)
     laboratory.keep_recordings(pi, folder)
-    if pi.machine.trouble and pi.machine.alive:
-        trouble = "; ".join(pi.machine.trouble)
-        pi.machine.trouble.clear()
-        pytest.fail(f"the lab itself had trouble during this test: {trouble}")
+    if trouble := pi.machine.trouble:
+        pytest.fail(f"the virtual Pi itself had trouble: {'; '.join(trouble)}")

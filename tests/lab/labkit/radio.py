@@ -211,6 +211,7 @@ class Radio:
             if not piece:
                 raise self._failure("rootcanal closed its test port")
             data += piece
+            acknowledge_at_once(self._test)
         return data
 
     def _connect(self, port: int) -> socket.socket:
@@ -222,6 +223,7 @@ class Radio:
 
         connection = self._wait(attempt, f"rootcanal does not listen on port {port}")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        acknowledge_at_once(connection)
         return connection
 
     def _wait(self, condition, complaint: str):
@@ -244,6 +246,16 @@ class Radio:
         size = os.fstat(self._log.fileno()).st_size
         start = max(0, size - 65536)
         return os.pread(self._log.fileno(), size - start, start).decode(errors="replace")
+
+
+def acknowledge_at_once(connection: socket.socket) -> None:
+    """Call this after every read from rootcanal.
+
+    It writes a packet in two pieces and waits (Nagle) for the first to be acknowledged, which
+    Linux puts off for 40 ms: every HCI event would be that late. The kernel forgets the wish, so
+    it has to be told again each time.
+    """
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -22,12 +22,12 @@ class Speaker:
 
     def phones(self) -> list[dict]:
         """The phones of `dotctl phones`."""
-        return self.dotctl("phones", "--json").json()["phones"]
+        return self.dotctl("phones", "--json").json()
 
     def wait_ready(self, timeout: float = 20) -> None:
         """Waits until the radio is on and there is a sound output."""
         self.pi.wait_status(
-            lambda status: status["adapter-state"] == "on" and status["audio-state"] == "ready",
+            lambda status: status["bluetooth"]["state"] == "on" and status["sound"]["state"] == "ready",
             timeout,
             "a speaker that is ready",
         )
@@ -44,7 +44,7 @@ class Speaker:
     def wait_window(self, is_open: bool, timeout: float = 15) -> None:
         """Waits until the pairing window is open, or closed."""
         self.pi.wait_status(
-            lambda status: status["pairing"] == is_open, timeout, f"pairing {is_open}"
+            lambda status: status["pairing"]["open"]["open"] == is_open, timeout, f"pairing {is_open}"
         )
 
     def find(self, phone) -> dict | None:

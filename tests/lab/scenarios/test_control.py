@@ -38,7 +38,7 @@ def test_broken_file_is_refused_and_the_old_one_stays(speaker, phone):
     for place in ("dotd.toml:2:", "dotd.toml:4:", "dotd.toml:5:"):
         assert place in told, told
     speaker.pi.sh("kill -HUP $(systemctl show -P MainPID dotd)")
-    speaker.pi.wait_status(lambda status: status["config-problems"], what="the complaint")
+    speaker.pi.wait_status(lambda status: status["config_problems"], what="the complaint")
     assert speaker.status()["name"] == "Before"
     speaker.dotctl("pair")
     found = phone.sees(speaker.address)
@@ -63,7 +63,7 @@ def test_missing_file_means_the_defaults(speaker):
     speaker.pi.sh("rm /etc/dotd/dotd.toml; systemctl restart dotd")
     speaker.wait_ready()
     after = speaker.status()
-    assert (after["name"], after["max-volume"]) == (before["name"], before["max-volume"])
+    assert (after["name"], after["sound"]["max_volume"]) == (before["name"], before["sound"]["max_volume"])
 
 
 def test_name_given_by_dotctl_is_in_the_air_and_survives(speaker, phone):
@@ -120,7 +120,7 @@ def test_bus_refuses_other_users_too(speaker):
     call = "busctl call org.dotd /org/dotd org.dotd.Speaker1 StartPairing u 60"
     ended = speaker.pi.sh(call, user="guest", check=False)
     assert ended.rc != 0 and "denied" in ended.stderr.lower(), ended
-    assert not speaker.status()["pairing"] or speaker.status()["phones"] == []
+    assert not speaker.status()["pairing"]["open"] or speaker.status()["phones"] == []
 
 
 def test_group_dotd_may_steer(speaker):

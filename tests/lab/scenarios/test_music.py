@@ -168,5 +168,5 @@ def test_phone_walks_out_of_range_and_comes_back(speaker, phone):
 def test_phone_is_told_the_delay(speaker, phone):
     speaker.invite(phone)
     phone.play(signals.two_tone(LEFT, RIGHT, 5.0, LEVEL)).wait()
-    delays = [event.details["ms"] for event in phone.events if event.kind == "delay report"]
+    delays = [event.details["ms"] for event in phone.events if event.kind == "delay-report"]
     assert delays and 20 < delays[-1] < 300, delays

@@ -8,7 +8,7 @@ def test_apt_installs_all_it_needs_and_the_speaker_runs(fresh_pi, package, phone
     pi.sh("apt-get purge -y -q bluez pipewire wireplumber && apt-get autoremove -y -q")
     pi.install(package, apt=True)
     pi.wait_status(
-        lambda status: status["adapter-state"] == "on" and status["audio-state"] == "ready", 60
+        lambda status: status["bluetooth"]["state"] == "on" and status["sound"]["state"] == "ready", 60
     )
     assert phone.sees(pi.address), "nobody is trusted, so the window is open"
     phone.pair(pi.address)
@@ -27,7 +27,7 @@ def test_apt_installs_all_it_needs_and_the_speaker_runs(fresh_pi, package, phone
 def check_upgrade_keeps_state(pi, package, phone):
     pi.sh("echo '# mine' >> /etc/dotd/dotd.toml")
     pi.install(package, apt=False)
-    pi.wait_status(lambda status: status["adapter-state"] == "on", 60)
+    pi.wait_status(lambda status: status["bluetooth"]["state"] == "on", 60)
     status = pi.dotctl("status", "--json").json()
     assert [known["address"] for known in status["phones"]] == [phone.address]
     assert pi.sh("tail -1 /etc/dotd/dotd.toml").stdout == "# mine\n"

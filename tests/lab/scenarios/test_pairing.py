@@ -51,7 +51,7 @@ def test_phone_pairs_without_a_touch_and_the_window_closes(speaker, phones, io):
     (trusted,) = speaker.wait_phones(1)
     assert (trusted["address"], trusted["name"]) == (phone.address, phone.name)
     assert trusted["bonded"] and trusted["connected"]
-    assert trusted["first-seen"] and trusted["last-seen"]
+    assert trusted["first_seen"] and trusted["last_seen"]
     speaker.wait_window(is_open=False)
     assert not late.sees(speaker.address)
 

@@ -74,6 +74,30 @@ class Speaker:
 
         self.telling = loop.background_loop().create_task(tell())
 
+    def call(self, phone: str, sbc: Sbc) -> None:
+        """Calls a bonded phone back and opens the music channel with these parameters."""
+        loop.run(self._call(phone, sbc), 20)
+
+    async def _call(self, phone: str, sbc: Sbc) -> None:
+        link = await self.handset.reach(phone, 10)
+        protocol = await avdtp.Protocol.connect(link, (1, 3))
+        self.listener.set_server(link, protocol)
+        self._signalling(protocol)
+        (source,) = await protocol.discover_remote_endpoints()
+        sink = protocol.local_endpoints[0]
+        transport = avdtp.ServiceCapabilities(avdtp.AVDTP_MEDIA_TRANSPORT_SERVICE_CATEGORY)
+        sink.configuration = [transport, sbc_capabilities(sbc)]
+        stream = await protocol.create_stream(sink, source)
+        self.sbc = sbc
+        await stream.open()
+        stream.rtp_channel.sink = sink.on_avdtp_packet
+        stream.rtp_channel.on("close", stream.on_l2cap_channel_close)
+        await self.avrcp.connect(link)
+
+    def hang_up_music(self) -> None:
+        """Closes the music channel and leaves the link up."""
+        loop.run(self.protocol.local_endpoints[0].stream.close(), 5)
+
     def press(self, key: avc.PassThroughFrame.OperationId) -> None:
         """Sends a key to the phone, pressed and released."""
         for pressed in (True, False):

@@ -127,6 +127,36 @@ def test_play_connects_a_bonded_phone_first(phone, speaker):
     assert phone.connected_to == speaker.address and len(speaker.heard) > 100
 
 
+@pytest.mark.parametrize("sbc", [Sbc(), Sbc(bitpool=35)], ids=str)
+def test_a_phone_that_was_called_plays_over_what_the_speaker_opened(phone, speaker, sbc):
+    phone.disconnect()
+    began = time.monotonic()
+    speaker.call(phone.address, sbc)
+    assert phone.wait_event("connected", since=began).details["incoming"]
+    wait_stream(phone, "open", since=began)
+    phone.wait_event("profile", since=began, matching=lambda e: e.details["name"] == "avrcp")
+    phone.connect()
+    phone.play(signals.tone(seconds=0.5), bitpool=sbc.bitpool).wait()
+    wait_stream(phone, "suspended")
+    assert states(phone) == ["configured", "open", "streaming", "suspended"]
+    assert len(speaker.heard) > 100
+
+
+def test_a_phone_that_was_called_may_choose_other_parameters(phone, speaker):
+    phone.disconnect()
+    speaker.call(phone.address, Sbc(bitpool=35))
+    phone.play(signals.tone(seconds=0.3), bitpool=53).wait()
+    assert speaker.sbc == Sbc()
+
+
+def test_music_the_speaker_ended_says_so_and_can_be_played_again(phone, speaker):
+    played = phone.play(signals.tone(seconds=20))
+    speaker.hang_up_music()
+    with pytest.raises(PhoneError, match="speaker closed the media channel"):
+        played.wait(5)
+    phone.play(signals.tone(seconds=0.3)).wait()
+
+
 def test_the_phone_obeys_keys_unless_told_not_to(phone, speaker):
     played = phone.play(signals.tone(seconds=3))
     speaker.press(Key.PAUSE)

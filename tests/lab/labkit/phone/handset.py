@@ -10,6 +10,7 @@ to pair unless its own user asked for it.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -23,7 +24,7 @@ from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport.common import StreamPacketSink, StreamPacketSource
 
 from labkit.phone.events import EventLog, PhoneError
-from labkit.radio import Controller
+from labkit.radio import Controller, acknowledge_at_once
 
 Io = Literal["none", "display"]
 """What a phone can show and ask: "none" pairs by just works, "display" by comparing numbers."""
@@ -60,6 +61,7 @@ class Handset:
         self.bonds = Bonds()
         self.link: Connection | None = None
         self.pairing_with: str | None = None
+        self._paging: str | None = None
         self.bonding = True
         self.device = Device(
             name=name,
@@ -85,7 +87,7 @@ class Handset:
         stream = controller.socket.dup()
         stream.setblocking(False)
         transport, source = await asyncio.get_running_loop().create_connection(
-            StreamPacketSource, sock=stream
+            lambda: _HciSource(stream), sock=stream
         )
         self.device.host = Host(source, StreamPacketSink(transport))
         await self.device.power_on()
@@ -142,7 +144,11 @@ class Handset:
                 return self.link
             raise PhoneError(f"already connected to {plain(self.link.peer_address)}")
         self.log.add("paging", address=address)
-        connection = await self.device.connect_classic(public(address), timeout=timeout)
+        self._paging = address
+        try:
+            connection = await self.device.connect_classic(public(address), timeout=timeout)
+        finally:
+            self._paging = None
         return self.link or connection
 
     async def pair(self, address: str, bonding: bool, timeout: float) -> None:
@@ -209,7 +215,8 @@ class Handset:
 
     def _linked(self, connection: Connection) -> None:
         address = plain(connection.peer_address)
-        incoming = connection.role != hci.Role.CENTRAL
+        # Not by the role: BlueZ switches it while it answers a page.
+        incoming = self._paging != address
         self.link = connection
         self.log.add("connected", address=address, incoming=incoming)
 
@@ -235,6 +242,18 @@ class Handset:
             bonding=self.bonding,
             delegate=_User(self, plain(connection.peer_address)),
         )
+
+
+class _HciSource(StreamPacketSource):
+    """HCI packets from rootcanal, without its waiting for our acknowledgements."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def data_received(self, data: bytes) -> None:
+        acknowledge_at_once(self._stream)
+        super().data_received(data)
 
 
 class Bonds(MemoryKeyStore):

@@ -8,6 +8,7 @@ configured with exactly the `Sbc` in `sbc`, also when the speaker chose it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from bumble import a2dp, avdtp, core, l2cap
@@ -15,7 +16,7 @@ from bumble.a2dp import SbcMediaCodecInformation as SbcInformation
 from bumble.avdtp import State
 from bumble.core import UUID
 from bumble.device import Connection
-from bumble.sdp import Client, SDP_SERVICE_CLASS_ID_LIST_ATTRIBUTE_ID
+from bumble.sdp import SDP_SERVICE_CLASS_ID_LIST_ATTRIBUTE_ID, Client
 
 from labkit.phone.events import EventLog, PhoneError
 from labkit.phone.handset import Handset
@@ -27,6 +28,7 @@ _SINK_UUID = core.BT_AUDIO_SINK_SERVICE
 _MEDIA_TRANSPORT = avdtp.ServiceCapabilities(avdtp.AVDTP_MEDIA_TRANSPORT_SERVICE_CATEGORY)
 _DELAY_REPORTING = avdtp.ServiceCapabilities(avdtp.AVDTP_DELAY_REPORTING_SERVICE_CATEGORY)
 _RTP_HEADER = 12
+_RELEASE_SECONDS = 2.0
 _DEFAULT_MTU = 672
 """L2CAP's MTU when the other side mentions none; Bumble then reports the smallest legal one."""
 
@@ -72,9 +74,11 @@ class A2dpSource:
         """Makes the stream open with these parameters, closing one that has others."""
         if self.sbc == wanted and self.state in (State.OPEN, State.STREAMING):
             return
-        if self.state != State.IDLE:
-            await self.close()
         protocol = self._require_protocol()
+        if self.state != State.IDLE:
+            used = self._require_stream().remote_endpoint.seid
+            await self.close()
+            await self._await_free(protocol, used)
         sink = await self._find_sink(protocol, wanted)
         source = protocol.local_endpoints[0]
         source.configuration = [_MEDIA_TRANSPORT, sbc_capabilities(wanted)]
@@ -134,6 +138,15 @@ class A2dpSource:
         mtu = channel.peer_mtu
         return (mtu if mtu > l2cap.L2CAP_MIN_BR_EDR_MTU else _DEFAULT_MTU) - _RTP_HEADER
 
+    async def _await_free(self, protocol: avdtp.Protocol, seid: int) -> None:
+        """BlueZ answers a close before it has let go of the endpoint; nothing tells when it has."""
+        deadline = time.monotonic() + _RELEASE_SECONDS
+        while time.monotonic() < deadline:
+            endpoints = await protocol.discover_remote_endpoints()
+            if not any(each.seid == seid and each.in_use for each in endpoints):
+                return
+        self._log.add("endpoint-not-released", seid=seid)
+
     async def _find_sink(
         self, protocol: avdtp.Protocol, wanted: Sbc
     ) -> avdtp.DiscoveredStreamEndPoint:
@@ -184,8 +197,10 @@ class A2dpSource:
         self.on_opened()
 
     def _media_closed(self, stream: avdtp.Stream) -> None:
+        # Bumble leaves a stream we opened in CLOSING, and its endpoint in use for ever.
+        stream.rtp_channel = None
+        stream.change_state(State.IDLE)
         if self.stream is stream:
-            stream.rtp_channel = None
             self.stream, self.sbc = None, None
             self._log.add("stream", state="closed", by="speaker")
             self.on_closed("the speaker closed the media channel")
