@@ -13,7 +13,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("a2dp", &["a2dp", "pcm", "policy"]),
     ("audio", &["audio", "pcm", "policy"]),
     ("api", &["api", "policy"]),
-    ("ctl", &["ctl", "api", "config", "policy"]),
+    ("cli", &["cli", "config"]),
+    ("ctl", &["ctl", "api", "cli", "config", "policy"]),
 ];
 
 /// What the pure rooms may never reach for.
