@@ -9,7 +9,7 @@
 # Raspberry Pi gets. One line a step; a failed one shows all it said, and the others still run. The
 # last line is "N passed, N failed": tests where a step consists of tests, else steps.
 set -uo pipefail
-cd "$(dirname "$0")"
+cd "$(dirname "$0")" || exit
 
 mode=${1:-}
 case $mode in
