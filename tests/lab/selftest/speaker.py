@@ -76,6 +76,7 @@ class Speaker:
 
     def call(self, phone: str, sbc: Sbc) -> None:
         """Calls a bonded phone back and opens the music channel with these parameters."""
+        assert self.log.wait("disconnected", 5), "the phone has not hung up"
         loop.run(self._call(phone, sbc), 20)
 
     async def _call(self, phone: str, sbc: Sbc) -> None:

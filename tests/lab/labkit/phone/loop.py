@@ -19,6 +19,11 @@ Result = TypeVar("Result")
 _GRACE = 5.0
 """Seconds a cancelled operation has to clean up before the caller stops waiting for it."""
 
+
+class LinkLost(Exception):
+    """The link an operation needed went down before it was done."""
+
+
 _start_lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 
@@ -38,7 +43,7 @@ def run(operation: Coroutine[Any, Any, Result], timeout: float) -> Result:
     """Runs a coroutine on the phones' thread and returns its result.
 
     Raises TimeoutError after `timeout` seconds, when the operation has been cancelled and has
-    cleaned up.
+    cleaned up; LinkLost when the link went down under it.
     """
 
     async def limited() -> Result:
@@ -48,7 +53,8 @@ def run(operation: Coroutine[Any, Any, Result], timeout: float) -> Result:
     try:
         return future.result(timeout + _GRACE)
     except concurrent.futures.CancelledError:
-        raise TimeoutError("the operation was cancelled") from None
+        # Bumble cancels whatever waits for a connection that ended.
+        raise LinkLost("the link went down meanwhile") from None
     except BaseException:
         future.cancel()
         raise
