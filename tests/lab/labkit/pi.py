@@ -12,6 +12,7 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,21 @@ class Result:
         return json.loads(self.stdout)
 
 
+@dataclass(frozen=True)
+class Background:
+    """A command that runs in the guest while the test goes on."""
+
+    command: str
+    outcome: Future[Result]
+
+    def result(self, timeout: float = 60) -> Result:
+        """Waits for its end."""
+        try:
+            return self.outcome.result(timeout)
+        except FutureTimeout:
+            raise GuestError(f"{self.command!r} took more than {timeout} s") from None
+
+
 class Pi:
     """A running virtual Pi."""
 
@@ -73,6 +89,7 @@ class Pi:
         self.radio = radio
         self.recordings: list[recording.Recording] = []
         self._numbers = itertools.count(1)
+        self._background = ThreadPoolExecutor(thread_name_prefix="background")
         self._cursor = ""
         self._air_sizes: dict[Path, int] = {}
 
@@ -98,6 +115,10 @@ class Pi:
         if check and answer["rc"] != 0:
             raise CommandFailed(f"{command!r} ended with {answer['rc']}\n{stdout}{stderr}")
         return Result(command, answer["rc"], stdout, stderr)
+
+    def background(self, command: str, timeout: float = 600) -> Background:
+        """Starts a bash command line, as root, and returns at once."""
+        return Background(command, self._background.submit(self.sh, command, False, None, timeout))
 
     def dotctl(
         self, *arguments: str, check: bool = True, user: str | None = None, timeout: float = 60

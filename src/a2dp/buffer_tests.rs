@@ -1,0 +1,231 @@
+use super::*;
+use proptest::prelude::*;
+
+const RATE: u32 = 44_100;
+/// Five SBC frames.
+const PACKET: u64 = 640;
+/// One turn of the graph.
+const TURN: u64 = 235;
+
+/// A phone, a radio, a sound card and a player that does as it is told, by numbers alone.
+struct World {
+    controller: Controller,
+    now: Nanos,
+    /// How much faster the phone's clock runs than the sound card's, in parts per million.
+    drift: f64,
+    next_turn: Nanos,
+    /// Fractions of a frame that the pace owes.
+    owed: f64,
+    level: u64,
+    written: u64,
+    consumed: u64,
+    playout: Playout,
+    orders: Option<Orders>,
+    sent: u64,
+    /// Latency at each turn, in milliseconds.
+    latencies: Vec<f64>,
+    /// Pace without the drift, at each turn.
+    bends: Vec<f64>,
+}
+
+impl World {
+    fn new(drift: f64) -> Self {
+        Self {
+            controller: Controller::new(RATE),
+            now: 1000 * SECOND,
+            drift,
+            next_turn: 1000 * SECOND,
+            owed: 0.0,
+            level: 0,
+            written: 0,
+            consumed: 0,
+            playout: Playout::default(),
+            orders: None,
+            sent: 0,
+            latencies: Vec::new(),
+            bends: Vec::new(),
+        }
+    }
+
+    /// Lets the phone send for `seconds`; `late` tells how late the packet sent at each second is.
+    fn run(&mut self, seconds: u64, mut late: impl FnMut(f64) -> f64) {
+        let period = PACKET as f64 / f64::from(RATE) / (1.0 + self.drift * 1e-6);
+        let end = self.sent + (seconds as f64 / period) as u64;
+        while self.sent < end {
+            let sent = self.sent as f64 * period;
+            let due = 1000 * SECOND + ((sent + late(sent)) * SECOND as f64) as Nanos;
+            let arrival = due.max(self.now);
+            while self.next_turn <= arrival {
+                self.turn();
+            }
+            self.now = arrival;
+            self.sent += 1;
+            self.orders = Some(self.controller.arrived(arrival, self.written, self.playout));
+            self.written += PACKET;
+            self.level += PACKET;
+        }
+    }
+
+    fn turn(&mut self) {
+        let now = self.next_turn;
+        let pace = self.orders.map_or(Pace::NOMINAL, |orders| orders.pace);
+        self.owed += TURN as f64 * pace.ratio();
+        let frames = self.owed as u64;
+        self.owed -= frames as f64;
+        let offset = now - duration_of(self.consumed, RATE);
+        let playing = self.playout.offset.is_some()
+            || self
+                .orders
+                .is_some_and(|orders| offset >= orders.begin && self.level >= frames);
+        self.playout.period = duration_of(TURN, RATE);
+        self.playout.offset = playing.then_some(offset);
+        if playing {
+            let taken = frames.min(self.level);
+            self.level -= taken;
+            self.consumed += taken;
+            self.latencies.push(self.controller.latency() as f64 / 1e6);
+            self.bends.push(f64::from(pace.ppm) - self.drift);
+            if taken < frames {
+                self.playout.underruns += 1;
+                self.playout.offset = None;
+            }
+        }
+        self.next_turn += duration_of(TURN, RATE);
+    }
+
+    fn underruns(&self) -> u32 {
+        self.playout.underruns
+    }
+}
+
+/// Numbers from 0 to 1 that look random and are always the same.
+fn dice() -> impl FnMut() -> f64 {
+    let mut state = 1_u64;
+    move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / f64::from(1 << 24)
+    }
+}
+
+#[test]
+fn clean_air_brings_latency_down_gently() {
+    let mut world = World::new(0.0);
+    world.run(2, |_| 0.0);
+    let first = world.latencies[0];
+    assert!((38.0..50.0).contains(&first), "{first}");
+    world.run(78, |_| 0.0);
+    let last = *world.latencies.last().unwrap();
+    assert!((18.0..23.0).contains(&last), "{last}");
+    assert_eq!(world.underruns(), 0);
+    assert!(world.bends.iter().all(|bend| bend.abs() <= 501.0));
+}
+
+#[test]
+fn jitter_is_covered_and_not_more() {
+    let mut world = World::new(0.0);
+    let mut dice = dice();
+    world.run(10, |_| 0.040 * dice());
+    let settling = world.underruns();
+    world.run(80, |_| 0.040 * dice());
+    assert_eq!(world.underruns(), settling, "after settling");
+    let last = *world.latencies.last().unwrap();
+    assert!((40.0..56.0).contains(&last), "{last}");
+}
+
+#[test]
+fn stalls_of_a_tenth_of_a_second_are_learned_from_the_first() {
+    let mut world = World::new(0.0);
+    let stall = |sent: f64| {
+        let into = sent % 1.0;
+        if (0.5..0.6).contains(&into) {
+            0.6 - into
+        } else {
+            0.0
+        }
+    };
+    world.run(60, stall);
+    assert!(world.underruns() <= 2, "{}", world.underruns());
+    let last = *world.latencies.last().unwrap();
+    assert!((100.0..125.0).contains(&last), "{last}");
+}
+
+#[test]
+fn one_stall_is_forgotten_again() {
+    let mut world = World::new(0.0);
+    world.run(10, |_| 0.0);
+    let begin = world.sent as f64 * PACKET as f64 / f64::from(RATE);
+    world.run(1, |sent| (begin + 0.08 - sent).max(0.0));
+    let after = world.controller.target();
+    assert!(after > 75 * MILLISECOND);
+    world.run(240, |_| 0.0);
+    assert!(world.controller.latency() < 25 * MILLISECOND);
+    assert_eq!(world.underruns(), 1);
+}
+
+#[test]
+fn a_pause_is_not_lateness() {
+    let mut world = World::new(0.0);
+    world.run(10, |_| 0.0);
+    let target = world.controller.target();
+    // The phone stops for ten seconds, and its packets go on from there.
+    world.run(10, |_| 10.0);
+    assert!(world.controller.target() <= target);
+    assert!(world.controller.latency() < 60 * MILLISECOND);
+    assert_eq!(world.underruns(), 1);
+}
+
+#[test]
+fn a_burst_at_the_start_is_worked_off_without_a_gap() {
+    let mut world = World::new(0.0);
+    world.run(40, |sent| if sent < 0.1 { 0.1 - sent } else { 0.0 });
+    assert_eq!(world.underruns(), 0);
+    assert!(world.bends.iter().all(|bend| bend.abs() <= 5001.0));
+    assert!(world.controller.latency() < 100 * MILLISECOND);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_drift_is_followed_through_any_even_jitter(
+        drift in -300.0_f64..300.0,
+        jitter in 0.0_f64..0.06,
+    ) {
+        let mut world = World::new(drift);
+        let mut dice = dice();
+        world.run(30, |_| jitter * dice());
+        let settling = world.underruns();
+        world.run(150, |_| jitter * dice());
+        prop_assert_eq!(world.underruns(), settling);
+        let found = f64::from(world.controller.drift().ppm);
+        prop_assert!((found - drift).abs() < 60.0, "{} for {}", found, drift);
+        let distance = world.controller.latency() - world.controller.target();
+        prop_assert!(distance.abs() < 6 * MILLISECOND, "{}", distance);
+        let late = world.bends.len() / 2;
+        prop_assert!(world.bends[late..].iter().all(|bend| bend.abs() < 620.0));
+    }
+
+    #[test]
+    fn whatever_arrives_the_orders_stay_sane(
+        steps in prop::collection::vec((0_i64..2_000_000_000, 0_u64..100_000, any::<bool>()), 1..200),
+    ) {
+        let mut controller = Controller::new(RATE);
+        let (mut now, mut frame, mut underruns) = (SECOND, 0, 0);
+        for (elapsed, frames, playing) in steps {
+            now += elapsed;
+            frame += frames;
+            underruns += u32::from(!playing);
+            let playout = Playout {
+                offset: playing.then_some(now - duration_of(frame, RATE)),
+                period: 5 * MILLISECOND,
+                delay: 0,
+                underruns,
+            };
+            let orders = controller.arrived(now, frame, playout);
+            prop_assert!(orders.pace.ppm.abs() <= 5500.0);
+            prop_assert!((LEAST_TARGET..=LAST_TARGET).contains(&controller.target()));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The D-Bus service `org.dotd`: what other programs, `dotctl` first among them, see and ask for.
+//!
+//! Invariant: it decides nothing. Methods turn a call into one [`Event::Requested`] and wait for the
+//! policy's answer; properties show the last snapshot that was published, and every change of it is
+//! signalled exactly once. Each interface is defined once, for the service and for its clients.
+
+mod phone;
+mod publish;
+mod requests;
+mod speaker;
+mod view;
+pub mod wire;
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use zbus::Connection;
+use zbus::fdo::{DBusProxy, ObjectManager, RequestNameFlags, RequestNameReply};
+
+pub use phone::{Phone, PhoneProxy};
+pub use requests::Replies;
+pub use speaker::{Happened, HappenedArgs, HappenedStream, Speaker, SpeakerProxy};
+pub use wire::{Error, StreamFigures};
+
+use crate::policy::model::TransportId;
+use crate::policy::{Event, Snapshot, Story};
+use publish::{Published, Publisher};
+use requests::Requests;
+
+/// Asks the sound path how a stream is doing; nothing when it knows no such stream.
+pub type Figures = Arc<dyn Fn(&TransportId) -> Option<StreamFigures> + Send + Sync>;
+
+/// Why the service could not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// Another process owns the name.
+    #[error("another dotd is running; stop it, see `systemctl status dotd`")]
+    NameTaken,
+    /// The bus does not let us own the name.
+    #[error(
+        "the bus does not let this user own org.dotd; install org.dotd.conf, or run as user dotd"
+    )]
+    NotAllowed,
+    /// The daemon let go of the other ends of our channels.
+    #[error("the daemon is stopping; see `systemctl status dotd`")]
+    PolicyGone,
+    /// The connection ended.
+    #[error("the connection to the bus ended; see `systemctl status dbus`")]
+    BusLost,
+    /// Anything else the bus can say.
+    #[error("the bus failed: {0}; see `systemctl status dbus`")]
+    Bus(#[from] zbus::Error),
+}
+
+/// The running service; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Api {
+    publisher: JoinHandle<ApiError>,
+}
+
+impl Api {
+    /// Waits until the service cannot go on. That takes for ever on a healthy system.
+    pub async fn ended(&mut self) -> ApiError {
+        (&mut self.publisher).await.unwrap_or(ApiError::BusLost)
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.publisher.abort();
+    }
+}
+
+/// Starts the service on `connection` and takes the name last, when all can be seen and asked.
+///
+/// What the policy answers goes into [`Replies`].
+///
+/// # Errors
+/// Says why the service cannot be there.
+pub async fn serve(
+    connection: &Connection,
+    snapshots: watch::Receiver<Snapshot>,
+    events: mpsc::Sender<Event>,
+    stories: broadcast::Receiver<Story>,
+    figures: Figures,
+) -> Result<(Api, Replies), ApiError> {
+    let requests = Requests::new(events);
+    let (replies, answers) = Replies::new();
+    let published = Published::new(figures);
+    let speaker = Speaker::new(Arc::clone(&published), requests.clone());
+    let mut publisher =
+        Publisher::new(connection, published, requests, snapshots, stories, answers);
+
+    let objects = connection.object_server();
+    objects.at(wire::ROOT, ObjectManager).await?;
+    objects.at(wire::ROOT, speaker).await?;
+    publisher.publish().await?;
+
+    let bus = DBusProxy::new(connection).await?;
+    let mut lost = bus
+        .receive_name_lost_with_args(&[(0, wire::SERVICE)])
+        .await?;
+    take_name(&bus).await?;
+
+    let publisher = tokio::spawn(async move {
+        tokio::select! {
+            error = publisher.run() => error,
+            _ = lost.next() => ApiError::BusLost,
+        }
+    });
+    Ok((Api { publisher }, replies))
+}
+
+async fn take_name(bus: &DBusProxy<'_>) -> Result<(), ApiError> {
+    let name = wire::SERVICE.try_into().map_err(zbus::Error::from)?;
+    match bus
+        .request_name(name, RequestNameFlags::DoNotQueue.into())
+        .await
+    {
+        Ok(RequestNameReply::PrimaryOwner) => Ok(()),
+        Ok(_) => Err(ApiError::NameTaken),
+        Err(zbus::fdo::Error::AccessDenied(_)) => Err(ApiError::NotAllowed),
+        Err(error) => Err(ApiError::Bus(error.into())),
+    }
+}

@@ -1,0 +1,152 @@
+//! `org.dotd.Phone1`, for the service and for its clients.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use zbus::zvariant::OwnedValue;
+use zbus::{fdo, interface};
+
+use super::publish::Published;
+use super::requests::Requests;
+use super::speaker::volume;
+use super::view::PhoneView;
+use super::wire::{self, Error};
+use crate::policy::event::Request;
+use crate::policy::model::Address;
+
+/// A phone, on the bus.
+#[derive(Debug)]
+pub struct Phone {
+    address: Address,
+    published: Arc<Published>,
+    requests: Requests,
+}
+
+impl Phone {
+    pub(super) fn new(address: Address, published: Arc<Published>, requests: Requests) -> Self {
+        Self {
+            address,
+            published,
+            requests,
+        }
+    }
+
+    fn view(&self) -> fdo::Result<PhoneView> {
+        self.published
+            .phone(self.address, |phone| PhoneView::from(phone))
+            .ok_or_else(|| self.gone())
+    }
+
+    /// A call can still hold an object that was just taken off the bus.
+    fn gone(&self) -> fdo::Error {
+        fdo::Error::UnknownObject(format!("{} is forgotten; pair it again", self.address))
+    }
+}
+
+/// A phone that is trusted, or connected.
+#[interface(
+    name = "org.dotd.Phone1",
+    proxy(default_service = "org.dotd", gen_blocking = false)
+)]
+impl Phone {
+    /// Calls the phone and waits until it is connected.
+    async fn connect(&self) -> Result<(), Error> {
+        let phone = self.address;
+        self.requests.put(Request::Connect { phone }).await
+    }
+
+    /// Hangs up on the phone.
+    async fn disconnect(&self) -> Result<(), Error> {
+        let phone = self.address;
+        self.requests.put(Request::Disconnect { phone }).await
+    }
+
+    /// Trusts the phone no longer and removes its bond, connected or not.
+    async fn forget(&self) -> Result<(), Error> {
+        let phone = self.address;
+        self.requests.put(Request::Forget { phone }).await
+    }
+
+    /// Sets the phone's volume, 0 to 100.
+    async fn set_volume(&self, percent: u8) -> Result<(), Error> {
+        let request = Request::SetVolume {
+            phone: Some(self.address),
+            volume: volume(percent)?,
+        };
+        self.requests.put(request).await
+    }
+
+    /// Its Bluetooth address.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// What it calls itself.
+    #[zbus(property)]
+    fn name(&self) -> fdo::Result<String> {
+        Ok(self.view()?.name)
+    }
+
+    /// Whether somebody let it in.
+    #[zbus(property)]
+    fn trusted(&self) -> fdo::Result<bool> {
+        Ok(self.view()?.trusted)
+    }
+
+    /// Whether BlueZ has its key; a trusted phone without one has to pair again.
+    #[zbus(property)]
+    fn bonded(&self) -> fdo::Result<bool> {
+        Ok(self.view()?.bonded)
+    }
+
+    /// Whether there is a link.
+    #[zbus(property)]
+    fn connected(&self) -> fdo::Result<bool> {
+        Ok(self.view()?.connected)
+    }
+
+    /// Whether it plays.
+    #[zbus(property)]
+    fn playing(&self) -> fdo::Result<bool> {
+        Ok(self.view()?.playing)
+    }
+
+    /// The codec it plays with, like "SBC"; empty while it does not.
+    #[zbus(property)]
+    fn codec(&self) -> fdo::Result<String> {
+        Ok(self.view()?.codec.to_owned())
+    }
+
+    /// Its volume, 0 to 100.
+    #[zbus(property)]
+    fn volume(&self) -> fdo::Result<u8> {
+        Ok(self.view()?.volume)
+    }
+
+    /// When it was trusted, in seconds since 1970; 0 if it is not.
+    #[zbus(property)]
+    fn first_seen(&self) -> fdo::Result<u64> {
+        Ok(self.view()?.first_seen)
+    }
+
+    /// When it last connected or disconnected, in seconds since 1970; 0 if never.
+    #[zbus(property)]
+    fn last_seen(&self) -> fdo::Result<u64> {
+        Ok(self.view()?.last_seen)
+    }
+
+    /// What it plays and how that goes right now; empty while it does not play. Codec s, Rate u,
+    /// Channels y, ChannelMode s, MaxBitpool y; and once sound comes out: Packets t, Lost t,
+    /// ConcealedMs u, Underruns t, BufferMs u, DelayMs u, DriftPpm d, BitRate u.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn stream(&self) -> fdo::Result<HashMap<String, OwnedValue>> {
+        let status = self
+            .published
+            .phone(self.address, |phone| phone.stream.clone())
+            .ok_or_else(|| self.gone())?;
+        Ok(status.map_or_else(HashMap::new, |status| {
+            wire::stream(&status, self.published.figures(&status.transport))
+        }))
+    }
+}

@@ -1,0 +1,204 @@
+//! `org.dotd.Speaker1`, for the service and for its clients.
+#![expect(
+    missing_docs,
+    reason = "the types that the macro makes for the signal have none"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zbus::interface;
+use zbus::object_server::SignalEmitter;
+use zbus::zvariant::{ObjectPath, OwnedObjectPath};
+
+use super::publish::Published;
+use super::requests::Requests;
+use super::view::SpeakerView;
+use super::wire::{self, Error};
+use crate::policy::event::Request;
+use crate::policy::find;
+use crate::policy::model::{Rules, SpeakerName, Volume};
+
+/// The speaker, on the bus.
+#[derive(Debug)]
+pub struct Speaker {
+    published: Arc<Published>,
+    requests: Requests,
+}
+
+impl Speaker {
+    pub(super) fn new(published: Arc<Published>, requests: Requests) -> Self {
+        Self {
+            published,
+            requests,
+        }
+    }
+
+    fn view(&self) -> SpeakerView {
+        SpeakerView::from(&*self.published.snapshot())
+    }
+}
+
+/// The speaker.
+#[interface(
+    name = "org.dotd.Speaker1",
+    proxy(
+        default_service = "org.dotd",
+        default_path = "/org/dotd",
+        gen_blocking = false
+    )
+)]
+impl Speaker {
+    /// Opens the pairing window for this many seconds, 10 to 3600; 0 means as configured.
+    async fn start_pairing(&self, seconds: u32) -> Result<(), Error> {
+        let length = match Duration::from_secs(seconds.into()) {
+            Duration::ZERO => None,
+            length if (Rules::MIN_WINDOW..=Rules::MAX_WINDOW).contains(&length) => Some(length),
+            _ => {
+                return Err(Error::InvalidArgument(format!(
+                    "pairing cannot be open for {seconds} s; allowed is 10 s to 1 h"
+                )));
+            }
+        };
+        self.requests.put(Request::OpenPairing { length }).await
+    }
+
+    /// Closes the pairing window.
+    async fn stop_pairing(&self) -> Result<(), Error> {
+        self.requests.put(Request::ClosePairing).await
+    }
+
+    /// Finds the phone whose name or address is, or else contains, the text.
+    async fn find_phone(&self, text: &str) -> Result<OwnedObjectPath, Error> {
+        let snapshot = self.published.snapshot();
+        let phones = snapshot.phones.iter();
+        let phone = find::phone(text, phones.map(|phone| (phone.address, &*phone.name)))?;
+        Ok(wire::phone_path(phone))
+    }
+
+    /// Gives the speaker another name, for good; an empty one brings the configured one back.
+    async fn set_name(&self, name: &str) -> Result<(), Error> {
+        let name = match name {
+            "" => None,
+            name => Some(
+                SpeakerName::new(name)
+                    .map_err(|bad| Error::InvalidArgument(format!("{bad}; choose another one")))?,
+            ),
+        };
+        self.requests.put(Request::Rename { name }).await
+    }
+
+    /// Sets the volume, 0 to 100, of the phones that play, else of those that are connected, else
+    /// the one that phones start with.
+    async fn set_volume(&self, percent: u8) -> Result<(), Error> {
+        let volume = volume(percent)?;
+        let request = Request::SetVolume {
+            phone: None,
+            volume,
+        };
+        self.requests.put(request).await
+    }
+
+    /// Something happened: its kind, the phone it happened to (or the speaker; the object need not
+    /// exist any more), a sentence for people, and the details as JSON.
+    #[zbus(signal)]
+    pub async fn happened(
+        emitter: &SignalEmitter<'_>,
+        kind: &str,
+        object: ObjectPath<'_>,
+        text: &str,
+        json: &str,
+    ) -> zbus::Result<()>;
+
+    /// The name that phones show; empty until it is known.
+    #[zbus(property)]
+    fn name(&self) -> String {
+        self.view().name
+    }
+
+    /// The adapter's address; empty while its radio is not on.
+    #[zbus(property)]
+    fn address(&self) -> String {
+        self.view().address
+    }
+
+    /// The adapter, like "hci0"; empty while there is none.
+    #[zbus(property)]
+    fn adapter(&self) -> String {
+        self.view().adapter
+    }
+
+    /// "no-bluetooth" (bluetoothd does not run), "missing", "off", "soft-blocked", "hard-blocked"
+    /// or "on".
+    #[zbus(property)]
+    fn adapter_state(&self) -> String {
+        self.view().adapter_state.to_owned()
+    }
+
+    /// Whether the radio is on.
+    #[zbus(property)]
+    fn powered(&self) -> bool {
+        self.view().powered
+    }
+
+    /// Whether phones that do not know the speaker can find it.
+    #[zbus(property)]
+    fn discoverable(&self) -> bool {
+        self.view().discoverable
+    }
+
+    /// Whether the pairing window is open.
+    #[zbus(property)]
+    fn pairing(&self) -> bool {
+        self.view().pairing
+    }
+
+    /// When the pairing window closes, in seconds since 1970; 0 while it is closed.
+    #[zbus(property)]
+    fn pairing_until(&self) -> u64 {
+        self.view().pairing_until
+    }
+
+    /// "no-server" (PipeWire does not run), "no-output" or "ready".
+    #[zbus(property)]
+    fn audio_state(&self) -> String {
+        self.view().audio_state.to_owned()
+    }
+
+    /// Where the sound goes; empty while there is no output.
+    #[zbus(property)]
+    fn output(&self) -> String {
+        self.view().output
+    }
+
+    /// The volume that a phone starts with, 0 to 100.
+    #[zbus(property)]
+    fn volume(&self) -> u8 {
+        self.view().volume
+    }
+
+    /// The volume that nothing exceeds, 0 to 100.
+    #[zbus(property)]
+    fn max_volume(&self) -> u8 {
+        self.view().max_volume
+    }
+
+    /// Why the configuration file is not the one in use, one problem a line; empty when it is.
+    #[zbus(property)]
+    fn config_problems(&self) -> String {
+        self.view().config_problems
+    }
+
+    /// The version of dotd.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> String {
+        env!("CARGO_PKG_VERSION").to_owned()
+    }
+}
+
+/// Checks a volume that came over the bus.
+pub(super) fn volume(percent: u8) -> Result<Volume, Error> {
+    Volume::new(percent).ok_or_else(|| {
+        Error::InvalidArgument(format!("{percent} is not a volume; allowed is 0 to 100"))
+    })
+}

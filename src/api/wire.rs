@@ -1,0 +1,168 @@
+//! What goes over the bus: names, paths, errors and the words for states.
+//!
+//! Invariant: everything here is a promise to other programs; `config/dbus/*.xml` shows it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use zbus::DBusError;
+use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
+
+use crate::policy::event::RadioBlock;
+use crate::policy::model::{Address, StreamFormat};
+use crate::policy::snapshot::{AdapterStatus, AudioStatus, StreamStatus};
+use crate::policy::{Rejection, RejectionKind};
+
+/// The name on the bus.
+pub const SERVICE: &str = "org.dotd";
+/// The object that is the speaker.
+pub const ROOT: &str = "/org/dotd";
+/// What the paths of phones begin with.
+const PHONES: &str = "/org/dotd/phones/";
+
+/// Returns the object path of a phone.
+pub fn phone_path(phone: Address) -> OwnedObjectPath {
+    let [a, b, c, d, e, f] = phone.octets();
+    let path = format!("{PHONES}{a:02X}_{b:02X}_{c:02X}_{d:02X}_{e:02X}_{f:02X}");
+    // Digits, letters and underscores: always a path.
+    ObjectPath::from_string_unchecked(path).into()
+}
+
+/// Returns the address in a phone's object path.
+pub fn phone_address(path: &str) -> Option<Address> {
+    path.strip_prefix(PHONES)?.replace('_', ":").parse().ok()
+}
+
+/// Every error of the service, `org.dotd.Error.*`; one for each [`RejectionKind`].
+#[derive(Debug, DBusError)]
+#[zbus(prefix = "org.dotd.Error")]
+pub enum Error {
+    /// Not one of ours: the bus, or the daemon is not there.
+    #[zbus(error)]
+    ZBus(zbus::Error),
+    /// No such phone.
+    NotFound(String),
+    /// Several phones fit.
+    Ambiguous(String),
+    /// The phone is not connected, and would have to be.
+    NotConnected(String),
+    /// Not allowed.
+    Refused(String),
+    /// Something else is under way.
+    Busy(String),
+    /// The value makes no sense.
+    InvalidArgument(String),
+    /// Something that is needed is not there.
+    NotAvailable(String),
+}
+
+impl From<Rejection> for Error {
+    fn from(Rejection { kind, message }: Rejection) -> Self {
+        match kind {
+            RejectionKind::NotFound => Self::NotFound(message),
+            RejectionKind::Ambiguous => Self::Ambiguous(message),
+            RejectionKind::NotConnected => Self::NotConnected(message),
+            RejectionKind::Refused => Self::Refused(message),
+            RejectionKind::Busy => Self::Busy(message),
+            RejectionKind::InvalidArgument => Self::InvalidArgument(message),
+            RejectionKind::NotAvailable => Self::NotAvailable(message),
+        }
+    }
+}
+
+/// How a stream is doing right now, as the sound path measures it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StreamFigures {
+    /// Packets that came since the stream began.
+    pub packets: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// How much sound was made up for what was missing.
+    pub concealed: Duration,
+    /// How often the buffer ran dry.
+    pub underruns: u64,
+    /// How much sound waits in the buffer.
+    pub buffered: Duration,
+    /// From the arrival of a packet to the sound of it.
+    pub delay: Duration,
+    /// How much faster the phone's clock runs than the output's, in parts per million.
+    pub drift_ppm: f64,
+    /// What the phone sends, in bits per second.
+    pub bit_rate: u32,
+}
+
+/// Returns the property `Stream`: what is played, and how that goes.
+pub fn stream(
+    stream: &StreamStatus,
+    figures: Option<StreamFigures>,
+) -> HashMap<String, OwnedValue> {
+    let milliseconds = |length: Duration| u32::try_from(length.as_millis()).unwrap_or(u32::MAX);
+    let StreamFormat::Sbc {
+        rate,
+        mode,
+        max_bitpool,
+    } = stream.format;
+    let mut entries: Vec<(&str, Value<'_>)> = vec![
+        ("Codec", stream.format.codec().into()),
+        ("Rate", rate.into()),
+        ("Channels", mode.channels().into()),
+        ("ChannelMode", mode.to_string().into()),
+        ("MaxBitpool", max_bitpool.into()),
+    ];
+    if let Some(figures) = figures {
+        entries.extend([
+            ("Packets", Value::from(figures.packets)),
+            ("Lost", figures.lost.into()),
+            ("ConcealedMs", milliseconds(figures.concealed).into()),
+            ("Underruns", figures.underruns.into()),
+            ("BufferMs", milliseconds(figures.buffered).into()),
+            ("DelayMs", milliseconds(figures.delay).into()),
+            ("DriftPpm", figures.drift_ppm.into()),
+            ("BitRate", figures.bit_rate.into()),
+        ]);
+    }
+    entries
+        .into_iter()
+        // Only a file descriptor can fail to be owned; there is none.
+        .filter_map(|(name, value)| Some((name.to_owned(), value.try_into_owned().ok()?)))
+        .collect()
+}
+
+/// Returns the property `AdapterState`.
+pub fn adapter_state(adapter: &AdapterStatus) -> &'static str {
+    match adapter {
+        AdapterStatus::NoBluetooth => "no-bluetooth",
+        AdapterStatus::Missing => "missing",
+        AdapterStatus::Off { block, .. } => match block {
+            RadioBlock::Free => "off",
+            RadioBlock::Soft => "soft-blocked",
+            RadioBlock::Hard => "hard-blocked",
+        },
+        AdapterStatus::On { .. } => "on",
+    }
+}
+
+/// Returns the property `AudioState`.
+pub fn audio_state(audio: &AudioStatus) -> &'static str {
+    match audio {
+        AudioStatus::NoServer => "no-server",
+        AudioStatus::NoOutput => "no-output",
+        AudioStatus::Ready { .. } => "ready",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_its_phone() {
+        let phone = Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 1]);
+        let path = phone_path(phone);
+        assert_eq!(path.as_str(), "/org/dotd/phones/DA_4C_10_DE_00_01");
+        assert!(ObjectPath::try_from(path.as_str()).is_ok());
+        assert_eq!(phone_address(&path), Some(phone));
+        assert_eq!(phone_address("/org/dotd"), None);
+        assert_eq!(phone_address("/org/dotd/phones/DA_4C"), None);
+    }
+}

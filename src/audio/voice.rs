@@ -1,0 +1,194 @@
+//! One stream in PipeWire.
+//!
+//! Invariant: made, steered and dropped on the audio thread; what runs on the real-time thread is
+//! given away at once and never touched again.
+
+use std::cell::RefCell;
+use std::io::Cursor;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pipewire::core::CoreRc;
+use pipewire::properties::{PropertiesBox, properties};
+use pipewire::spa::param::audio::{AudioFormat, AudioInfoRaw, MAX_CHANNELS};
+use pipewire::spa::pod::{Object, Pod, Value, serialize::PodSerializer};
+use pipewire::spa::sys as spa;
+use pipewire::spa::utils::Direction;
+use pipewire::stream::{StreamFlags, StreamListener, StreamRc, StreamState};
+use pipewire::{Error, keys};
+
+use crate::pcm::Source;
+use crate::policy::model::{TransportId, Volume};
+
+use super::callback::{Controls, Turner};
+use super::session::{Inbox, Notice};
+use super::{Role, StreamSpec};
+
+/// The turn of the graph that is asked for: short, since a whole turn must be in the buffer.
+const LATENCY: &str = "256/48000";
+
+/// The last fade ends by then even if nobody pulls.
+const LAST_WORD: Duration = Duration::from_millis(200);
+
+/// A stream that plays a source.
+pub(super) struct Voice {
+    // The listeners go first: they hold what the stream calls.
+    _turns: StreamListener<Turner>,
+    _changes: StreamListener<()>,
+    stream: StreamRc,
+    controls: Arc<Controls>,
+    leaves: Option<Instant>,
+}
+
+impl Voice {
+    /// Begins to play `source`, on the output with this name if one is given.
+    pub(super) fn new(
+        core: CoreRc,
+        id: &TransportId,
+        spec: &StreamSpec,
+        target: Option<&str>,
+        source: Box<dyn Source + Send>,
+        inbox: &Rc<RefCell<Inbox>>,
+    ) -> Result<Self, Error> {
+        let stream = StreamRc::new(core, "dotd", described(id, spec, target))?;
+        let controls = Arc::new(Controls::new(spec.volume.gain()));
+        let turner = Turner::new(source, Arc::clone(&controls), spec.rate, spec.channels);
+        let turns = stream
+            .add_local_listener_with_user_data(turner)
+            .process(|stream, turner| turner.process(stream))
+            .register()?;
+        let (inbox, id) = (Rc::clone(inbox), id.clone());
+        let lent = Arc::clone(&controls);
+        let changes = stream
+            .add_local_listener_with_user_data(())
+            .state_changed(move |_, (), _, new| {
+                if let StreamState::Error(error) = new {
+                    let id = id.clone();
+                    inbox.borrow_mut().push(Notice::VoiceFailed { id, error });
+                }
+            })
+            .io_changed(move |_, (), area_id, area, _| {
+                if area_id == spa::SPA_IO_RateMatch {
+                    lent.set_rate_match(area.cast());
+                }
+            })
+            .register()?;
+        let format = format(spec)?;
+        let mut params = [Pod::from_bytes(&format).ok_or(Error::CreationFailed)?];
+        stream.connect(
+            Direction::Output,
+            None,
+            StreamFlags::AUTOCONNECT | StreamFlags::MAP_BUFFERS | StreamFlags::RT_PROCESS,
+            &mut params,
+        )?;
+        Ok(Self {
+            _turns: turns,
+            _changes: changes,
+            stream,
+            controls,
+            leaves: None,
+        })
+    }
+
+    /// The stream's node in the graph.
+    pub(super) fn node(&self) -> u32 {
+        self.stream.node_id()
+    }
+
+    pub(super) fn set_volume(&self, volume: Volume) {
+        self.controls.set_gain(volume.gain());
+    }
+
+    /// Begins the last fade.
+    pub(super) fn leave(&mut self, now: Instant) {
+        self.controls.stop();
+        self.leaves = Some(now + LAST_WORD);
+    }
+
+    /// Says whether the last fade is over.
+    pub(super) fn has_left(&self, now: Instant) -> bool {
+        self.leaves
+            .is_some_and(|at| self.controls.is_silent() || now >= at)
+    }
+}
+
+fn described(id: &TransportId, spec: &StreamSpec, target: Option<&str>) -> PropertiesBox {
+    let role = match spec.role {
+        Role::Music => "Music",
+    };
+    let mut properties = properties! {
+        *keys::MEDIA_TYPE => "Audio",
+        *keys::MEDIA_CATEGORY => "Playback",
+        *keys::MEDIA_ROLE => role,
+        *keys::NODE_NAME => node_name(id),
+        *keys::APP_NAME => "dotd",
+        *keys::NODE_LATENCY => LATENCY,
+        // Volumes and outputs are remembered by dotd, per phone.
+        "state.restore-props" => "false",
+        "state.restore-target" => "false",
+    };
+    let name = spec.name.replace('\0', "");
+    properties.insert(*keys::NODE_DESCRIPTION, name.as_str());
+    properties.insert(*keys::MEDIA_NAME, name.as_str());
+    if let Some(target) = target {
+        properties.insert(*keys::TARGET_OBJECT, target);
+    }
+    properties
+}
+
+/// Names the node after the phone's address, which BlueZ's path of a transport holds.
+fn node_name(id: &TransportId) -> String {
+    let device = id.0.split('/').find_map(|part| part.strip_prefix("dev_"));
+    let name: String = device
+        .unwrap_or(&id.0)
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
+    format!("dotd.{name}")
+}
+
+fn format(spec: &StreamSpec) -> Result<Vec<u8>, Error> {
+    let mut info = AudioInfoRaw::new();
+    info.set_format(AudioFormat::F32LE);
+    info.set_rate(spec.rate);
+    info.set_channels(u32::from(spec.channels));
+    let mut position = [0; MAX_CHANNELS];
+    if spec.channels == 1 {
+        position[0] = spa::SPA_AUDIO_CHANNEL_MONO;
+    } else {
+        position[0] = spa::SPA_AUDIO_CHANNEL_FL;
+        position[1] = spa::SPA_AUDIO_CHANNEL_FR;
+    }
+    info.set_position(position);
+    let object = Value::Object(Object {
+        type_: spa::SPA_TYPE_OBJECT_Format,
+        id: spa::SPA_PARAM_EnumFormat,
+        properties: info.into(),
+    });
+    PodSerializer::serialize(Cursor::new(Vec::new()), &object)
+        .map(|(cursor, _)| cursor.into_inner())
+        .map_err(|_| Error::CreationFailed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_named_after_phones() {
+        for (id, name) in [
+            (
+                "/org/bluez/hci0/dev_DA_4C_10_DE_00_01/fd3",
+                "dotd.DA_4C_10_DE_00_01",
+            ),
+            (
+                "/org/bluez/hci0/dev_DA_4C_10_DE_00_01/sep2/fd3",
+                "dotd.DA_4C_10_DE_00_01",
+            ),
+            ("test tone", "dotd.test_tone"),
+        ] {
+            assert_eq!(node_name(&TransportId(id.to_owned())), name);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Orders about one phone, carried out through bluer.
+//!
+//! Invariant: tried once. Whether and when to try again is for the policy to decide.
+
+use bluer::{Adapter, Device, ErrorKind, InternalErrorKind};
+
+use super::error::BluetoothError;
+use crate::policy::model::Address;
+
+/// The service of a phone that we want: the source of the music (`convert::AUDIO_SOURCE`).
+const AUDIO_SOURCE: bluer::Uuid = bluer::Uuid::from_u128(0x0000_110a_0000_1000_8000_0080_5f9b_34fb);
+
+/// Calls a phone and connects its profiles, or, where there is a link already, its music.
+///
+/// # Errors
+/// What to tell the person who is waiting for the phone.
+pub(super) async fn connect(adapter: &Adapter, phone: Address) -> Result<(), String> {
+    match try_connect(adapter, phone).await {
+        Ok(()) => Ok(()),
+        Err(error) if already(&error) => Ok(()),
+        Err(error) => Err(sentence(&error)),
+    }
+}
+
+async fn try_connect(adapter: &Adapter, phone: Address) -> bluer::Result<()> {
+    let device = adapter.device(phone.octets().into())?;
+    if device.is_connected().await? {
+        device.connect_profile(&AUDIO_SOURCE).await
+    } else {
+        device.connect().await
+    }
+}
+
+/// Ends the link with a phone.
+///
+/// # Errors
+/// When BlueZ says no.
+pub(super) async fn disconnect(adapter: &Adapter, phone: Address) -> Result<(), BluetoothError> {
+    let what = "disconnect a phone";
+    match device(adapter, phone, what)?.disconnect().await {
+        Err(error) if error.message == "Not Connected" => Ok(()),
+        other => other.map_err(BluetoothError::refused(what)),
+    }
+}
+
+/// Clears BlueZ's trusted flag, with which a phone would use services without our agent being asked.
+///
+/// # Errors
+/// When BlueZ says no.
+pub(super) async fn clear_trusted(adapter: &Adapter, phone: Address) -> Result<(), BluetoothError> {
+    let what = "clear the trusted flag of a phone";
+    let device = device(adapter, phone, what)?;
+    let cleared = device.set_trusted(false).await;
+    cleared.map_err(BluetoothError::refused(what))
+}
+
+/// Removes a phone with its key. One that BlueZ does not know is as removed as can be.
+///
+/// # Errors
+/// When BlueZ says no.
+pub(super) async fn remove(adapter: &Adapter, phone: Address) -> Result<(), BluetoothError> {
+    match adapter.remove_device(phone.octets().into()).await {
+        Err(error) if error.kind == ErrorKind::DoesNotExist => Ok(()),
+        other => other.map_err(BluetoothError::refused("forget a phone")),
+    }
+}
+
+fn device(adapter: &Adapter, phone: Address, what: &'static str) -> Result<Device, BluetoothError> {
+    let device = adapter.device(phone.octets().into());
+    device.map_err(BluetoothError::refused(what))
+}
+
+fn already(error: &bluer::Error) -> bool {
+    error.kind == ErrorKind::AlreadyConnected || error.message == "br-connection-already-connected"
+}
+
+/// Says in words why a phone could not be connected. The codes are those of BlueZ's `src/error.h`.
+fn sentence(error: &bluer::Error) -> String {
+    let gone = InternalErrorKind::DBus("org.freedesktop.DBus.Error.NoReply".to_owned());
+    let text = match (&error.kind, error.message.as_str()) {
+        (_, "br-connection-page-timeout" | "br-connection-timeout") => {
+            "it does not answer; bring it nearer and switch its Bluetooth on"
+        }
+        (_, "br-connection-key-missing") => {
+            "it has forgotten this speaker; pair it again: dotctl pair"
+        }
+        (_, "br-connection-refused" | "br-connection-aborted-by-remote") => {
+            "it refused; connect from the phone instead"
+        }
+        (_, "br-connection-busy" | "br-connection-concurrent-connection-limit")
+        | (ErrorKind::InProgress, _) => "a connection with it is already being made; wait for it",
+        (_, "br-connection-profile-unavailable") => {
+            "it offers no music over Bluetooth; check the phone's settings for this speaker"
+        }
+        (_, "br-connection-adapter-not-powered") | (ErrorKind::NotReady, _) => {
+            "the radio is off; see: dotctl status"
+        }
+        (_, "br-connection-canceled" | "br-connection-aborted-by-local") => {
+            "the attempt was called off; try again"
+        }
+        (ErrorKind::NotFound | ErrorKind::DoesNotExist, _) => {
+            "BlueZ has no bond with it; pair it again: dotctl pair"
+        }
+        (ErrorKind::Internal(kind), _) if *kind == gone => {
+            "bluetoothd went away meanwhile; look at: journalctl -u bluetooth"
+        }
+        _ => return format!("BlueZ says \"{error}\"; look at: journalctl -u bluetooth"),
+    };
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_words_with_what_to_do() {
+        for (kind, message, words) in [
+            (
+                ErrorKind::Failed,
+                "br-connection-page-timeout",
+                "does not answer",
+            ),
+            (
+                ErrorKind::Failed,
+                "br-connection-key-missing",
+                "dotctl pair",
+            ),
+            (ErrorKind::Failed, "br-connection-refused", "from the phone"),
+            (ErrorKind::InProgress, "br-connection-busy", "wait for it"),
+            (
+                ErrorKind::NotAvailable,
+                "br-connection-profile-unavailable",
+                "settings",
+            ),
+            (
+                ErrorKind::NotReady,
+                "br-connection-adapter-not-powered",
+                "radio is off",
+            ),
+            (ErrorKind::NotFound, "", "no bond"),
+            (ErrorKind::Failed, "br-connection-unknown", "journalctl"),
+        ] {
+            let error = bluer::Error {
+                kind,
+                message: message.to_owned(),
+            };
+            let said = sentence(&error);
+            assert!(said.contains(words), "{message}: {said}");
+        }
+    }
+
+    #[test]
+    fn both_libraries_ask_for_the_same_service() {
+        assert_eq!(
+            AUDIO_SOURCE.to_string(),
+            super::super::convert::AUDIO_SOURCE
+        );
+    }
+
+    #[test]
+    fn being_connected_is_no_failure() {
+        let error = |kind, message: &str| bluer::Error {
+            kind,
+            message: message.to_owned(),
+        };
+        assert!(already(&error(ErrorKind::AlreadyConnected, "")));
+        assert!(already(&error(
+            ErrorKind::Failed,
+            "br-connection-already-connected"
+        )));
+        assert!(!already(&error(ErrorKind::Failed, "br-connection-busy")));
+    }
+}

@@ -1,0 +1,136 @@
+//! The Bluetooth room: tells the policy what BlueZ knows and does with BlueZ what the policy orders.
+//!
+//! Invariant: decides nothing and retries nothing. Facts leave as [`Event`]s, orders come as
+//! [`RadioAction`]s; no type of bluer or zbus is seen outside. bluetoothd may come, go and be killed
+//! at any time: the room stays, says so, and starts afresh when it is told to use an adapter again.
+//!
+//! Three tasks: `watch::listen` reads the bus and never waits for anything else; [`watch::Watch`]
+//! holds the picture of what bluetoothd knows; [`orders::Orders`] carries out one order after the
+//! other. Agent and endpoints are objects on the bus that bluetoothd calls.
+
+mod adapter;
+mod agent;
+mod convert;
+mod device;
+mod error;
+mod media;
+mod orders;
+mod picture;
+mod rfkill;
+mod sbc_caps;
+mod session;
+mod watch;
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use zbus::MessageStream;
+
+pub use self::error::{BluetoothError, BusError};
+pub use self::media::transport::MediaSocket;
+
+use self::agent::Questions;
+use self::orders::{Order, Orders};
+use self::rfkill::Rfkill;
+use self::session::Session;
+use self::watch::{Watch, Word};
+use crate::policy::action::RadioAction;
+use crate::policy::event::Event;
+use crate::policy::model::TransportId;
+
+/// How long tidying up may hold up the end of the daemon.
+const STOP_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The daemon's handle to the radio.
+#[derive(Debug)]
+pub struct Bluetooth {
+    session: Session,
+    orders: mpsc::UnboundedSender<Order>,
+    questions: Questions,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Bluetooth {
+    /// Connects to the system bus and starts to report to `events`, first whether bluetoothd is
+    /// there ([`Event::BluetoothLost`] if not) and each adapter it has. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Only when the bus cannot be reached; bluetoothd need not be there.
+    pub async fn start(events: mpsc::Sender<Event>) -> Result<Self, BluetoothError> {
+        let (owner, owned_by) = tokio::sync::watch::channel(None);
+        let session = Session::open(owned_by).await?;
+        // Before the subscription, so that no signal falls between the two.
+        let messages = MessageStream::from(&session.bus);
+        watch::subscribe(&session).await?;
+        let first_owner = session.current_owner().await?;
+        owner.send_replace(first_owner.clone());
+
+        let (words, inbox) = mpsc::unbounded_channel();
+        // Cannot fail: the receiver is still here.
+        drop(words.send(Word::Owner(first_owner)));
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let questions = Questions::default();
+        let rfkill = Rfkill::default();
+        let watch = Watch::new(session.clone(), rfkill.clone(), inbox, events.clone());
+        let executor = Orders::new(
+            session.clone(),
+            rfkill,
+            questions.clone(),
+            events,
+            words.clone(),
+        );
+        let tasks = vec![
+            tokio::spawn(watch::listen(messages, owner, words)),
+            tokio::spawn(watch.run()),
+            tokio::spawn(executor.run(ordered)),
+        ];
+        Ok(Self {
+            session,
+            orders,
+            questions,
+            tasks,
+        })
+    }
+
+    /// Gives an order. Never waits; what comes of it is reported as events or logged.
+    pub fn order(&self, action: RadioAction) {
+        // Never behind other orders: bluetoothd may be waiting for this answer before it carries
+        // out any of them.
+        if let RadioAction::AnswerAgent { id, allow } = action {
+            self.questions.answer(id, allow);
+        } else if self.orders.send(Order::Radio(action)).is_err() {
+            tracing::debug!("an order was given after the radio was left");
+        }
+    }
+
+    /// Takes the socket of a transport in state pending. Dropping it lets the transport go.
+    ///
+    /// # Errors
+    /// When BlueZ does not hand it out, most often because the phone has stopped meanwhile.
+    pub fn acquire(
+        &self,
+        transport: TransportId,
+    ) -> impl Future<Output = Result<MediaSocket, BluetoothError>> + Send + use<> {
+        let session = self.session.clone();
+        async move { media::transport::acquire(&session, &transport).await }
+    }
+
+    /// Hides the speaker, takes agent and endpoints back and ends.
+    pub async fn stop(self) {
+        let (left, leaving) = oneshot::channel();
+        if self.orders.send(Order::Leave(left)).is_ok()
+            && tokio::time::timeout(STOP_DEADLINE, leaving).await.is_err()
+        {
+            tracing::warn!("bluetoothd did not let go in time; it will when the bus tells it");
+        }
+    }
+}
+
+impl Drop for Bluetooth {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}

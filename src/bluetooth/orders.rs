@@ -1,0 +1,259 @@
+//! Carries out what the policy orders.
+//!
+//! Invariant: orders are carried out in the order in which they were given, each tried once and
+//! given up after [`ANSWER_DEADLINE`]. Only those that wait for a phone run beside the others, so
+//! that a phone out of range holds nothing up.
+
+use tokio::sync::{mpsc, oneshot};
+use zbus::names::OwnedUniqueName;
+use zbus::zvariant::ObjectPath;
+
+use super::agent::{self, Agent, Questions};
+use super::error::BluetoothError;
+use super::media::{endpoint, transport};
+use super::rfkill::Rfkill;
+use super::session::{ANSWER_DEADLINE, Session};
+use super::watch::Word;
+use super::{adapter, device};
+use crate::policy::action::RadioAction;
+use crate::policy::event::Event;
+use crate::policy::model::Address;
+
+const AGENTS: &str = "org.bluez.AgentManager1";
+const AGENTS_PATH: &str = "/org/bluez";
+
+/// What the task can be told.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// An order of the policy.
+    Radio(RadioAction),
+    /// Leave the adapter as if we had never been there, then drop this, which says so.
+    Leave(oneshot::Sender<()>),
+}
+
+/// What bluetoothd knows of us.
+#[derive(Debug, PartialEq, Eq)]
+struct Registered {
+    bluetoothd: OwnedUniqueName,
+    adapter: String,
+    endpoints: u8,
+}
+
+/// The task that carries out orders.
+pub(super) struct Orders {
+    session: Session,
+    rfkill: Rfkill,
+    questions: Questions,
+    events: mpsc::Sender<Event>,
+    words: mpsc::UnboundedSender<Word>,
+    registered: Option<Registered>,
+}
+
+impl Orders {
+    /// Makes the task; bluetoothd knows nothing of us yet.
+    pub(super) fn new(
+        session: Session,
+        rfkill: Rfkill,
+        questions: Questions,
+        events: mpsc::Sender<Event>,
+        words: mpsc::UnboundedSender<Word>,
+    ) -> Self {
+        Self {
+            session,
+            rfkill,
+            questions,
+            events,
+            words,
+            registered: None,
+        }
+    }
+
+    /// Carries out orders until there is nobody to give any, or it was told to leave.
+    pub(super) async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        while let Some(order) = orders.recv().await {
+            match order {
+                Order::Radio(action) => self.carry_out(action).await,
+                Order::Leave(left) => {
+                    self.leave().await;
+                    drop(left);
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, action: RadioAction) {
+        let what = name(&action);
+        let done = match tokio::time::timeout(ANSWER_DEADLINE, self.try_carry_out(action)).await {
+            Ok(done) => done,
+            Err(_late) => Err(BluetoothError::Late { what }),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "an order to the radio failed");
+        }
+    }
+
+    async fn try_carry_out(&mut self, action: RadioAction) -> Result<(), BluetoothError> {
+        let session = &self.session;
+        match action {
+            RadioAction::UseAdapter { id, endpoints } => self.use_adapter(id, endpoints).await,
+            RadioAction::PowerOn => adapter::power_on(&session.adapter()?, &self.rfkill).await,
+            RadioAction::SetAlias { name } => adapter::set_alias(&session.adapter()?, &name).await,
+            RadioAction::OpenWindow { length } => {
+                adapter::open_window(&session.adapter()?, length).await
+            }
+            RadioAction::CloseWindow => adapter::close_window(&session.adapter()?).await,
+            RadioAction::AnswerAgent { id, allow } => {
+                self.questions.answer(id, allow);
+                Ok(())
+            }
+            RadioAction::ClearTrusted { phone } => {
+                device::clear_trusted(&session.adapter()?, phone).await
+            }
+            RadioAction::Connect { phone } => {
+                self.connect(phone);
+                Ok(())
+            }
+            RadioAction::Disconnect { phone } => {
+                let adapter = session.adapter()?;
+                beside(async move { device::disconnect(&adapter, phone).await });
+                Ok(())
+            }
+            RadioAction::RemoveBond { phone } => {
+                let adapter = session.adapter()?;
+                beside(async move { device::remove(&adapter, phone).await });
+                Ok(())
+            }
+            RadioAction::SetTransportVolume { transport, avrcp } => {
+                transport::set_volume(session, &transport, avrcp).await
+            }
+            RadioAction::SetTransportDelay { transport, delay } => {
+                transport::set_delay(session, &transport, delay).await
+            }
+        }
+    }
+
+    /// Registers with the adapter, then lets the watch tell its phones.
+    async fn use_adapter(&mut self, id: String, endpoints: u8) -> Result<(), BluetoothError> {
+        let bluetoothd = self.session.bluetoothd()?;
+        // Before anything is registered: what is asked from then on is about this adapter.
+        self.session.set_used(Some(id.clone()));
+        let before = self.registered.take();
+        if let Some(before) = before.filter(|it| it.bluetoothd == bluetoothd) {
+            let kept = if before.adapter == id { endpoints } else { 0 };
+            let surplus = kept..before.endpoints;
+            if let Err(error) = endpoint::unregister(&self.session, &before.adapter, surplus).await
+            {
+                // The adapter we leave may be gone altogether.
+                tracing::debug!(%error, adapter = before.adapter, "left an adapter behind");
+            }
+        }
+        self.register_agent().await?;
+        endpoint::register(&self.session, &self.words, &id, endpoints).await?;
+        self.registered = Some(Registered {
+            bluetoothd,
+            adapter: id.clone(),
+            endpoints,
+        });
+        if self.words.send(Word::Using(id)).is_err() {
+            tracing::debug!("an adapter was taken after the daemon stopped listening");
+        }
+        Ok(())
+    }
+
+    async fn register_agent(&self) -> Result<(), BluetoothError> {
+        let what = "take our pairing agent";
+        let path = ObjectPath::from_static_str_unchecked(agent::PATH);
+        let agent = Agent::new(
+            self.session.clone(),
+            self.questions.clone(),
+            self.events.clone(),
+        );
+        // False when the object is there already, from an earlier life of bluetoothd.
+        self.session
+            .bus
+            .object_server()
+            .at(&path, agent)
+            .await
+            .map_err(BluetoothError::refused(what))?;
+        let method = (AGENTS, "RegisterAgent");
+        let body = (&path, agent::CAPABILITY);
+        match self.session.call(what, AGENTS_PATH, method, &body).await {
+            Err(error) if error.says("org.bluez.Error.AlreadyExists") => {}
+            other => drop(other?),
+        }
+        let method = (AGENTS, "RequestDefaultAgent");
+        let default = self.session.call(what, AGENTS_PATH, method, &path).await;
+        default.map(drop)
+    }
+
+    fn connect(&self, phone: Address) {
+        let adapter = self.session.adapter();
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let connected = match adapter {
+                Ok(adapter) => device::connect(&adapter, phone).await,
+                Err(error) => Err(error.to_string()),
+            };
+            let error = connected.err();
+            let ended = Event::ConnectEnded { phone, error };
+            if events.send(ended).await.is_err() {
+                tracing::debug!(%phone, "a connection attempt ended after the daemon stopped");
+            }
+        });
+    }
+
+    /// What fails here was gone before: BlueZ forgets us anyway when we leave the bus.
+    async fn leave(&mut self) {
+        let Some(registered) = self.registered.take() else {
+            return;
+        };
+        let session = &self.session;
+        if let Ok(adapter) = session.adapter() {
+            log_leaving(adapter::close_window(&adapter).await);
+        }
+        let numbers = 0..registered.endpoints;
+        log_leaving(endpoint::unregister(session, &registered.adapter, numbers).await);
+        let path = ObjectPath::from_static_str_unchecked(agent::PATH);
+        let method = (AGENTS, "UnregisterAgent");
+        let what = "let our pairing agent go";
+        log_leaving(
+            session
+                .call(what, AGENTS_PATH, method, &path)
+                .await
+                .map(drop),
+        );
+    }
+}
+
+/// Carries out something that waits for a phone, beside the other orders.
+fn beside(order: impl Future<Output = Result<(), BluetoothError>> + Send + 'static) {
+    tokio::spawn(async move {
+        if let Err(error) = order.await {
+            tracing::warn!(%error, "an order to the radio failed");
+        }
+    });
+}
+
+fn log_leaving(left: Result<(), BluetoothError>) {
+    if let Err(error) = left {
+        tracing::debug!(%error, "could not tidy up");
+    }
+}
+
+fn name(action: &RadioAction) -> &'static str {
+    match action {
+        RadioAction::UseAdapter { .. } => "take our agent and endpoints",
+        RadioAction::PowerOn => "switch the radio on",
+        RadioAction::SetAlias { .. } => "set the speaker's name",
+        RadioAction::OpenWindow { .. } => "open the pairing window",
+        RadioAction::CloseWindow => "close the pairing window",
+        RadioAction::AnswerAgent { .. } => "take an answer",
+        RadioAction::ClearTrusted { .. } => "clear the trusted flag of a phone",
+        RadioAction::RemoveBond { .. } => "forget a phone",
+        RadioAction::Connect { .. } => "connect a phone",
+        RadioAction::Disconnect { .. } => "disconnect a phone",
+        RadioAction::SetTransportVolume { .. } => "tell a phone its volume",
+        RadioAction::SetTransportDelay { .. } => "tell a phone its delay",
+    }
+}

@@ -1,0 +1,61 @@
+//! The admin's file `dotd.toml`: read, checked, and turned into [`Settings`].
+//!
+//! Invariant: a [`Settings`] that exists is valid, and a file that is not says everything that is
+//! wrong with it at once, each with its place. The file is the admin's: nothing here writes it.
+
+pub mod duration;
+pub mod problem;
+mod read;
+pub mod reference;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+pub use problem::{ConfigErrors, Problem};
+
+use crate::policy::model::Rules;
+
+/// Where the daemon looks when nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/dotd/dotd.toml";
+
+/// What the admin decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// What the policy goes by.
+    pub rules: Rules,
+    /// What the sound path goes by.
+    pub audio: AudioSettings,
+}
+
+/// Where sound goes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AudioSettings {
+    /// The PipeWire output, by node name or description; the default one if nothing is said.
+    pub output: Option<String>,
+    /// The PipeWire to play on, by socket name or path; the speaker's own if nothing is said.
+    pub remote: Option<String>,
+}
+
+/// Reads the configuration at `path`. A file that is not there means the defaults.
+///
+/// # Errors
+/// Tells every problem of the file, or why it could not be read.
+pub fn load(path: &Path) -> Result<Settings, ConfigErrors> {
+    match fs::read(path) {
+        Ok(bytes) => parse(path, &bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Settings::default()),
+        Err(error) => Err(ConfigErrors::unreadable(path, error)),
+    }
+}
+
+/// Checks `bytes` as the contents of the configuration at `path`.
+///
+/// # Errors
+/// Tells every problem.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Settings, ConfigErrors> {
+    read::settings(bytes).map_err(|problems| ConfigErrors::broken(path, problems))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,326 @@
+//! Walks the parsed TOML along [`reference::TABLES`] and collects every problem.
+//!
+//! Invariant: one wrong key never hides another. Nothing is deserialised as a whole, because serde
+//! stops at the first error.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, Source};
+use super::reference::{self, Key};
+use super::{Settings, duration};
+use crate::policy::model::{AdapterChoice, Address, Rules, SpeakerName, Volume};
+
+/// Why a value was not taken.
+#[derive(Debug)]
+pub(super) enum Wrong {
+    /// Another type, or out of range: the key's own "allowed" tells.
+    NotAllowed,
+    /// This, precisely.
+    Because(String),
+}
+
+/// Reads a whole file.
+pub(super) fn settings(bytes: &[u8]) -> Result<Settings, Vec<Problem>> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return Err(vec![Problem::not_utf8(bytes, error.valid_up_to())]),
+    };
+    let source = Source::new(text);
+    let (root, syntax) = DeTable::parse_recoverable(text);
+    let of_syntax = |error: &toml::de::Error| {
+        let place = error.span().unwrap_or(text.len()..text.len());
+        source.problem(place, format!("this is not TOML: {}", error.message()))
+    };
+    let problems: Vec<_> = syntax.iter().map(of_syntax).collect();
+    let mut walk = Walk {
+        broken_lines: problems.iter().map(|problem| problem.line).collect(),
+        problems,
+        source,
+        settings: Settings::default(),
+        places: BTreeMap::new(),
+    };
+    walk.root(root.get_ref());
+    walk.relations();
+    if walk.problems.is_empty() {
+        Ok(walk.settings)
+    } else {
+        Err(in_order(walk.problems))
+    }
+}
+
+fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    problems
+}
+
+struct Walk<'a> {
+    source: Source<'a>,
+    settings: Settings,
+    /// Where each value stands that was taken, by its full name.
+    places: BTreeMap<String, Range<usize>>,
+    problems: Vec<Problem>,
+    /// The lines with syntax errors. What else is wrong with them is a guess, and so is which table
+    /// a name below the first of them belongs to.
+    broken_lines: BTreeSet<usize>,
+}
+
+impl Walk<'_> {
+    fn root(&mut self, root: &DeTable<'_>) {
+        for (name, value) in root.iter() {
+            match reference::table(name.get_ref()) {
+                Some(table) => self.table(table, value),
+                None => {
+                    let message = unknown_at_root(name.get_ref(), value.get_ref());
+                    self.unknown(name.span(), message);
+                }
+            }
+        }
+    }
+
+    fn table(&mut self, table: &'static reference::Table, value: &Spanned<DeValue<'_>>) {
+        let Some(entries) = value.get_ref().as_table() else {
+            let message = format!(
+                "{} is {}; allowed is a table, written [{}]",
+                table.name,
+                shown(value.get_ref()),
+                table.name
+            );
+            return self.problem(value.span(), message);
+        };
+        for (name, value) in entries.iter() {
+            match table.key(name.get_ref()) {
+                Some(key) => self.key(table.name, key, value),
+                None => {
+                    let message = unknown_key(table, name.get_ref());
+                    self.unknown(name.span(), message);
+                }
+            }
+        }
+    }
+
+    fn key(&mut self, table: &str, key: &Key, value: &Spanned<DeValue<'_>>) {
+        let name = format!("{table}.{}", key.name);
+        let found = shown(value.get_ref());
+        match (key.set)(&mut self.settings, value.get_ref()) {
+            Ok(()) => {
+                self.places.insert(name, value.span());
+            }
+            Err(Wrong::NotAllowed) => self.problem(
+                value.span(),
+                format!("{name} is {found}; allowed is {}", key.allowed),
+            ),
+            Err(Wrong::Because(why)) => self.problem(
+                value.span(),
+                format!("{name} is {found}: {why}; allowed is {}", key.allowed),
+            ),
+        }
+    }
+
+    /// Checks what only holds between keys.
+    fn relations(&mut self) {
+        let Rules {
+            start_volume,
+            max_volume,
+            ..
+        } = self.settings.rules;
+        if start_volume <= max_volume {
+            return;
+        }
+        let (start, max) = (start_volume.percent(), max_volume.percent());
+        if let Some(place) = self.places.get("volume.start").cloned() {
+            let message = format!(
+                "volume.start is {start}, above volume.max; allowed is 0 to {max} while volume.max \
+                 is {max}"
+            );
+            self.problem(place, message);
+        } else {
+            // Only the ceiling was set, below the default start: that is what the admin wants.
+            self.settings.rules.start_volume = max_volume;
+        }
+    }
+
+    fn unknown(&mut self, place: Range<usize>, message: String) {
+        let problem = self.source.problem(place, message);
+        if self
+            .broken_lines
+            .first()
+            .is_none_or(|first| problem.line < *first)
+        {
+            self.problems.push(problem);
+        }
+    }
+
+    fn problem(&mut self, place: Range<usize>, message: String) {
+        let problem = self.source.problem(place, message);
+        if !self.broken_lines.contains(&problem.line) {
+            self.problems.push(problem);
+        }
+    }
+}
+
+fn unknown_at_root(name: &str, value: &DeValue<'_>) -> String {
+    if value.is_table() {
+        let known = reference::TABLES.iter().map(|table| table.name);
+        match closest(name, known.clone()) {
+            Some(near) => format!("[{name}] is not a table of dotd; did you mean [{near}]?"),
+            None => format!(
+                "[{name}] is not a table of dotd; there are {}",
+                list(known.map(|name| format!("[{name}]")))
+            ),
+        }
+    } else {
+        match home_of(name) {
+            Some(table) => format!("{name} stands alone; it belongs below [{table}]"),
+            None => format!("{name} is not a key of dotd; see dotd.toml(5)"),
+        }
+    }
+}
+
+fn unknown_key(table: &reference::Table, name: &str) -> String {
+    let known = table.keys.iter().map(|key| key.name);
+    let full = format!("{}.{name}", table.name);
+    if let Some(home) = home_of(name) {
+        format!("{full} does not exist; {name} belongs below [{home}]")
+    } else if let Some(near) = closest(name, known.clone()) {
+        format!("{full} does not exist; did you mean {near}?")
+    } else {
+        let known = list(known.map(str::to_owned));
+        format!("{full} does not exist; [{}] has {known}", table.name)
+    }
+}
+
+/// Finds the table that has a key of exactly this name.
+fn home_of(name: &str) -> Option<&'static str> {
+    let mut tables = reference::TABLES.iter();
+    tables
+        .find(|table| table.key(name).is_some())
+        .map(|table| table.name)
+}
+
+/// Finds the known name that was most likely meant, if any is near.
+fn closest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let folded = name.to_lowercase().replace('_', "-");
+    known
+        .map(|candidate| (strsim::osa_distance(&folded, candidate), candidate))
+        .filter(|(distance, candidate)| *distance * 3 <= candidate.len().max(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+fn list(names: impl Iterator<Item = String>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Shows a value as it stands in the file, shortened when it is long.
+fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) if text.chars().count() > 40 => {
+            let start: String = text.chars().take(40).collect();
+            format!("{start:?}…")
+        }
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+fn integer(value: &DeValue<'_>) -> Result<u64, Wrong> {
+    let number = value.as_integer().ok_or(Wrong::NotAllowed)?;
+    u64::from_str_radix(number.as_str(), number.radix()).map_err(|_| Wrong::NotAllowed)
+}
+
+fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
+    value.as_str().ok_or(Wrong::NotAllowed)
+}
+
+fn volume(value: &DeValue<'_>) -> Result<Volume, Wrong> {
+    let percent = u8::try_from(integer(value)?).map_err(|_| Wrong::NotAllowed)?;
+    Volume::new(percent).ok_or(Wrong::NotAllowed)
+}
+
+fn filled(value: &DeValue<'_>) -> Result<Option<String>, Wrong> {
+    match text(value)?.trim() {
+        "" => Err(Wrong::NotAllowed),
+        text => Ok(Some(text.to_owned())),
+    }
+}
+
+pub(super) fn name(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    let name = SpeakerName::new(text(value)?).map_err(|bad| Wrong::Because(bad.to_string()))?;
+    settings.rules.name = Some(name);
+    Ok(())
+}
+
+pub(super) fn adapter(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    let text = text(value)?;
+    let number = text.strip_prefix("hci").unwrap_or_default();
+    settings.rules.adapter = if let Ok(address) = text.parse::<Address>() {
+        AdapterChoice::Addressed(address)
+    } else if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
+        AdapterChoice::Named(text.to_owned())
+    } else {
+        return Err(Wrong::NotAllowed);
+    };
+    Ok(())
+}
+
+pub(super) fn window(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    let length = match value.as_str() {
+        Some(text) => duration::parse(text).map_err(|_| Wrong::NotAllowed)?,
+        None => Duration::from_secs(integer(value)?),
+    };
+    if (Rules::MIN_WINDOW..=Rules::MAX_WINDOW).contains(&length) {
+        settings.rules.window = length;
+        Ok(())
+    } else {
+        Err(Wrong::NotAllowed)
+    }
+}
+
+pub(super) fn open_on_first_start(
+    settings: &mut Settings,
+    value: &DeValue<'_>,
+) -> Result<(), Wrong> {
+    settings.rules.open_when_nobody_is_trusted = value.as_bool().ok_or(Wrong::NotAllowed)?;
+    Ok(())
+}
+
+pub(super) fn max_connected(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    match u8::try_from(integer(value)?) {
+        // Seven is what a Bluetooth piconet holds.
+        Ok(count @ 1..=7) => {
+            settings.rules.max_connected = count;
+            Ok(())
+        }
+        _ => Err(Wrong::NotAllowed),
+    }
+}
+
+pub(super) fn start_volume(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.rules.start_volume = volume(value)?;
+    Ok(())
+}
+
+pub(super) fn max_volume(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.rules.max_volume = volume(value)?;
+    Ok(())
+}
+
+pub(super) fn output(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.audio.output = filled(value)?;
+    Ok(())
+}
+
+pub(super) fn remote(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.audio.remote = filled(value)?;
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! The one table of keys: the reader, the error texts, the shipped file's test and the manual page
+//! `dotd.toml(5)` all come from it.
+//!
+//! Invariant: a key that is not here does not exist, and a key that is here is documented.
+
+use toml::de::DeValue;
+
+use super::Settings;
+use super::read::{self, Wrong};
+
+/// A table of the file, like `[speaker]`.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// What can be set in it.
+    pub keys: &'static [Key],
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What it decides, for the manual and the shipped file.
+    pub about: &'static str,
+    /// What it may be, to go behind "allowed is".
+    pub allowed: &'static str,
+    /// What it is when it is not set.
+    pub default: Preset,
+    /// Takes the value over, or says what is wrong with it.
+    pub(super) set: fn(&mut Settings, &DeValue<'_>) -> Result<(), Wrong>,
+}
+
+/// What a key is when it is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// This value, as it would be written.
+    Value(&'static str),
+    /// No value can say it; the text does, and an example shows how a value is written.
+    Unset {
+        /// What happens instead.
+        means: &'static str,
+        /// A value that could be set.
+        example: &'static str,
+    },
+}
+
+/// All tables, in the order of the shipped file.
+pub const TABLES: &[Table] = &[
+    Table {
+        name: "speaker",
+        about: "The speaker itself.",
+        keys: &[
+            Key {
+                name: "name",
+                about: "The name that phones show. A name given with `dotctl name` outranks it.",
+                allowed: "a text of 1 to 248 bytes without control characters",
+                default: Preset::Unset {
+                    means: "\"Dot-\" and the last four digits of the adapter's address",
+                    example: "\"Kitchen\"",
+                },
+                set: read::name,
+            },
+            Key {
+                name: "adapter",
+                about: "The Bluetooth adapter to use, when there are several.",
+                allowed: "a name like \"hci0\" or an address like \"00:1A:7D:DA:71:13\"",
+                default: Preset::Unset {
+                    means: "the first one that is there",
+                    example: "\"hci0\"",
+                },
+                set: read::adapter,
+            },
+        ],
+    },
+    Table {
+        name: "pairing",
+        about: "How new phones get in.",
+        keys: &[
+            Key {
+                name: "window",
+                about: "How long `dotctl pair` lets phones find the speaker and pair with it.",
+                allowed: "10s to 1h, written as seconds (180) or as text (\"90s\", \"3m\")",
+                default: Preset::Value("\"3m\""),
+                set: read::window,
+            },
+            Key {
+                name: "open-on-first-start",
+                about: "Whether pairing opens by itself at start while no phone is trusted yet.",
+                allowed: "true or false",
+                default: Preset::Value("true"),
+                set: read::open_on_first_start,
+            },
+        ],
+    },
+    Table {
+        name: "phones",
+        about: "Phones that are trusted.",
+        keys: &[Key {
+            name: "max-connected",
+            about: "How many phones can be connected at once.",
+            allowed: "1 to 7",
+            default: Preset::Value("3"),
+            set: read::max_connected,
+        }],
+    },
+    Table {
+        name: "volume",
+        about: "How loud it is, from 0 (silent) to 100 (as loud as the phone sends it).",
+        keys: &[
+            Key {
+                name: "start",
+                about: "Where the volume of a phone starts; it is remembered from then on.",
+                allowed: "0 to 100, and at most volume.max",
+                default: Preset::Value("60"),
+                set: read::start_volume,
+            },
+            Key {
+                name: "max",
+                about: "What no volume exceeds, whatever a phone asks for.",
+                allowed: "0 to 100",
+                default: Preset::Value("100"),
+                set: read::max_volume,
+            },
+        ],
+    },
+    Table {
+        name: "audio",
+        about: "Where the sound goes.",
+        keys: &[
+            Key {
+                name: "output",
+                about: "The output to play on, by its PipeWire node name or description; \
+                        `wpctl status` lists them.",
+                allowed: "a text that is not empty",
+                default: Preset::Unset {
+                    means: "the default output of PipeWire",
+                    example: "\"alsa_output.platform-soc_sound.stereo-fallback\"",
+                },
+                set: read::output,
+            },
+            Key {
+                name: "remote",
+                about: "The PipeWire to play on, by the name or path of its socket.",
+                allowed: "a text that is not empty",
+                default: Preset::Unset {
+                    means: "the one that the package runs for the speaker",
+                    example: "\"/run/user/1000/pipewire-0\"",
+                },
+                set: read::remote,
+            },
+        ],
+    },
+];
+
+/// Looks a table up.
+pub fn table(name: &str) -> Option<&'static Table> {
+    TABLES.iter().find(|table| table.name == name)
+}
+
+impl Table {
+    /// Looks a key up.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+/// Writes the file as it is shipped: every key explained and commented out.
+pub fn shipped_file() -> String {
+    let mut file = String::from(
+        "# dotd: what the speaker does. See dotd.toml(5).\n\
+         #\n\
+         # Every key is optional; what is commented out here is what holds without it.\n\
+         # Check a change with `dotctl config check`, apply it with `systemctl reload dotd`.\n",
+    );
+    for table in TABLES {
+        file.push_str(&format!("\n# {}\n[{}]\n", table.about, table.name));
+        for key in table.keys {
+            file.push('\n');
+            for line in wrapped(key.about).chain(wrapped(&format!("Allowed: {}.", key.allowed))) {
+                file.push_str(&format!("# {line}\n"));
+            }
+            match key.default {
+                Preset::Value(value) => file.push_str(&format!("#{} = {value}\n", key.name)),
+                Preset::Unset { means, example } => {
+                    for line in wrapped(&format!("Without it: {means}. For example:")) {
+                        file.push_str(&format!("# {line}\n"));
+                    }
+                    file.push_str(&format!("#{} = {example}\n", key.name));
+                }
+            }
+        }
+    }
+    file
+}
+
+/// Breaks `text` into lines of at most 78 characters.
+fn wrapped(text: &str) -> std::vec::IntoIter<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= 78 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.into_iter()
+}

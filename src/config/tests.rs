@@ -1,0 +1,270 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::policy::model::{AdapterChoice, Volume};
+
+fn read(text: &str) -> Result<Settings, ConfigErrors> {
+    parse(Path::new("dotd.toml"), text.as_bytes())
+}
+
+/// Returns the headlines of what is wrong with `text`.
+fn wrong(text: &str) -> Vec<String> {
+    let errors = read(text).expect_err(text);
+    errors.brief().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_missing_file_means_the_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        load(&folder.path().join("dotd.toml")).unwrap(),
+        Settings::default()
+    );
+    assert_eq!(read("").unwrap(), Settings::default());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = load(folder.path()).unwrap_err();
+    assert!(error.problems().is_empty());
+    assert!(error.to_string().contains("cannot be read"), "{error}");
+}
+
+#[test]
+fn every_key_is_taken_over() {
+    let settings = read(
+        r#"
+        audio = { output = "hdmi", remote = "pipewire-1" }
+        phones.max-connected = 7
+        [speaker]
+        name = " Küche "
+        adapter = "da:4c:10:de:00:01"
+        [pairing]
+        window = "90s"
+        open-on-first-start = false
+        [volume]
+        start = 0x10
+        max = 80
+        "#,
+    )
+    .unwrap();
+    let rules = settings.rules;
+    assert_eq!(rules.name.unwrap().as_str(), "Küche");
+    let address = "DA:4C:10:DE:00:01".parse().unwrap();
+    assert_eq!(rules.adapter, AdapterChoice::Addressed(address));
+    assert_eq!(rules.window, Duration::from_secs(90));
+    assert!(!rules.open_when_nobody_is_trusted);
+    assert_eq!(rules.max_connected, 7);
+    assert_eq!(rules.start_volume, Volume::new(16).unwrap());
+    assert_eq!(rules.max_volume, Volume::new(80).unwrap());
+    assert_eq!(settings.audio.output.as_deref(), Some("hdmi"));
+    assert_eq!(settings.audio.remote.as_deref(), Some("pipewire-1"));
+}
+
+#[test]
+fn values_out_of_range_and_of_other_types_say_what_is_allowed() {
+    let percent = "allowed is 0 to 100";
+    for (text, expected) in [
+        (
+            "[volume]\nmax = 140",
+            format!("dotd.toml:2:7: volume.max is 140; {percent}"),
+        ),
+        (
+            "[volume]\nmax = -1",
+            format!("dotd.toml:2:7: volume.max is -1; {percent}"),
+        ),
+        (
+            "[volume]\nmax = 1e2",
+            format!("dotd.toml:2:7: volume.max is 1e2; {percent}"),
+        ),
+        (
+            "[volume]\nmax = 99999999999999999999",
+            format!("dotd.toml:2:7: volume.max is 99999999999999999999; {percent}"),
+        ),
+        (
+            "phones.max-connected = 8",
+            "dotd.toml:1:24: phones.max-connected is 8; allowed is 1 to 7".to_owned(),
+        ),
+        (
+            "[pairing]\nopen-on-first-start = \"yes\"",
+            "dotd.toml:2:23: pairing.open-on-first-start is \"yes\"; allowed is true or false"
+                .to_owned(),
+        ),
+        (
+            "[speaker]\nname = \"\"",
+            "dotd.toml:2:8: speaker.name is \"\": a name cannot be empty; allowed is a text of 1 \
+             to 248 bytes without control characters"
+                .to_owned(),
+        ),
+        (
+            "speaker = 3",
+            "dotd.toml:1:11: speaker is 3; allowed is a table, written [speaker]".to_owned(),
+        ),
+    ] {
+        assert_eq!(wrong(text), [expected]);
+    }
+    for text in [
+        "pairing.window = 9",
+        "pairing.window = 3601",
+        "pairing.window = \"2h\"",
+        "pairing.window = \"soon\"",
+        "pairing.window = -20",
+        "speaker.adapter = \"hci\"",
+        "speaker.adapter = \"usb0\"",
+        "speaker.adapter = 0",
+        "audio.output = \" \"",
+        "audio.remote = []",
+        "phones.max-connected = 0",
+    ] {
+        assert_eq!(wrong(text).len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn the_ends_of_the_ranges_are_allowed() {
+    for text in [
+        "pairing.window = 10",
+        "pairing.window = \"1h\"",
+        "phones.max-connected = 1",
+        "volume = { start = 0, max = 0 }",
+        "volume = { start = 100, max = 100 }",
+        "speaker.adapter = \"hci12\"",
+    ] {
+        assert!(read(text).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn start_above_max_is_told_at_start() {
+    assert_eq!(
+        wrong("[volume]\nmax = 50\nstart = 51"),
+        [
+            "dotd.toml:3:9: volume.start is 51, above volume.max; allowed is 0 to 50 while \
+             volume.max is 50"
+        ]
+    );
+    let lowered = read("volume.max = 50").unwrap().rules;
+    assert_eq!(lowered.start_volume.percent(), 50);
+}
+
+#[test]
+fn unknown_names_are_guessed_at() {
+    for (text, expected) in [
+        (
+            "[volume]\nstrat = 3",
+            "dotd.toml:2:1: volume.strat does not exist; did you mean start?",
+        ),
+        (
+            "[phones]\nmax_connected = 3",
+            "dotd.toml:2:1: phones.max_connected does not exist; did you mean max-connected?",
+        ),
+        (
+            "[volume]\nwindow = 30",
+            "dotd.toml:2:1: volume.window does not exist; window belongs below [pairing]",
+        ),
+        (
+            "[volume]\nequaliser = 3",
+            "dotd.toml:2:1: volume.equaliser does not exist; [volume] has start, max",
+        ),
+        (
+            "[speakers]\n",
+            "dotd.toml:1:2: [speakers] is not a table of dotd; did you mean [speaker]?",
+        ),
+        (
+            "[mqtt]\n",
+            "dotd.toml:1:2: [mqtt] is not a table of dotd; there are [speaker], [pairing], \
+             [phones], [volume], [audio]",
+        ),
+        (
+            "name = \"x\"",
+            "dotd.toml:1:1: name stands alone; it belongs below [speaker]",
+        ),
+        (
+            "colour = 3",
+            "dotd.toml:1:1: colour is not a key of dotd; see dotd.toml(5)",
+        ),
+    ] {
+        assert_eq!(wrong(text), [expected]);
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_order() {
+    assert_eq!(wrong("volume = { start = 140, max = 200 }").len(), 2);
+    let lines = wrong("[volume]\nstart = 140\nmaxx = 3\n[phones]\nmax-connected = true\n[x]\n");
+    let places: Vec<_> = lines.iter().map(|line| &line[..14]).collect();
+    assert_eq!(
+        places,
+        [
+            "dotd.toml:2:9:",
+            "dotd.toml:3:1:",
+            "dotd.toml:5:17",
+            "dotd.toml:6:2:"
+        ]
+    );
+}
+
+#[test]
+fn syntax_errors_are_told_with_what_is_wrong_elsewhere() {
+    let text = "[volume]\nstart = 140\nmax = \n[phones]\nmax-connected = 9\nmax-connected = 3\n";
+    let lines = wrong(text);
+    let places: Vec<_> = lines.iter().map(|line| &line[..14]).collect();
+    assert_eq!(
+        places,
+        [
+            "dotd.toml:2:9:",
+            "dotd.toml:3:7:",
+            "dotd.toml:5:17",
+            "dotd.toml:6:1:"
+        ]
+    );
+    assert!(lines[1].contains("this is not TOML"), "{lines:?}");
+    assert_eq!(lines[3], "dotd.toml:6:1: this is not TOML: duplicate key");
+}
+
+#[test]
+fn names_below_a_syntax_error_are_not_guessed_at() {
+    let lines = wrong("[volume\nmax = 3\nmax = 4\n");
+    assert_eq!(
+        lines,
+        ["dotd.toml:1:8: this is not TOML: unclosed table, expected `]`"]
+    );
+}
+
+#[test]
+fn bytes_that_are_not_utf8_have_a_place() {
+    let errors = parse(Path::new("dotd.toml"), b"# \xC3\xA9\n# caf\xE9\n").unwrap_err();
+    assert_eq!(
+        errors.brief(),
+        "dotd.toml:2:6: the byte 0xE9 is not UTF-8; save the file as UTF-8"
+    );
+}
+
+#[test]
+fn the_place_is_marked_in_its_line() {
+    let errors = read("[volume]\r\n\tstart = 140 # loud\r\n").unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "dotd.toml:2:10: volume.start is 140; allowed is 0 to 100, and at most volume.max\n \
+         2 | \tstart = 140 # loud\n   | \t        ^^^"
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+        if let Err(errors) = parse(Path::new("dotd.toml"), &bytes) {
+            proptest::prop_assert!(!errors.problems().is_empty());
+            proptest::prop_assert!(!errors.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn no_text_of_toml_pieces_makes_it_panic(text in "(\\[|\\]|volume|start|max|=| |\n|\"|140|é|\t|\\{|\\}|\\.|\r|,|pairing|window){0,40}") {
+        if let Err(errors) = read(&text) {
+            proptest::prop_assert!(!errors.to_string().is_empty());
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The command line of `dotctl`.
+//!
+//! Invariant: help, completions and the manual page dotctl(1) are made of this definition.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config::duration;
+
+/// Look at the Bluetooth speaker and tell it what to do
+///
+/// PHONE is any part of a phone's name, or of its address, that fits only one phone; a full name
+/// wins over a part of another, and upper and lower case are the same.
+#[derive(Debug, Parser)]
+#[command(name = "dotctl", version, arg_required_else_help = true)]
+pub struct Args {
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `dotctl` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the speaker: is it ready, is pairing open, who plays
+    Status,
+
+    /// Open the pairing window: new phones can find the speaker and pair
+    Pair(PairArgs),
+
+    /// List the phones that are trusted or connected
+    Phones,
+
+    /// Connect a trusted phone
+    Connect {
+        /// Part of its name or address
+        phone: String,
+    },
+
+    /// Disconnect a phone
+    Disconnect {
+        /// Part of its name or address
+        phone: String,
+    },
+
+    /// Trust a phone no longer; it has to pair to come back
+    Forget {
+        /// Part of its name or address
+        phone: String,
+    },
+
+    /// Show the speaker's name, or give it another one
+    Name {
+        /// The new name; "" brings back the one from dotd.toml
+        name: Option<String>,
+    },
+
+    /// Show the volume, or set it
+    ///
+    /// Without --phone it is that of the phones that play, else of those that are connected, else
+    /// the one that phones start with.
+    Volume {
+        /// 0 to 100, or a step like +5 or -5
+        #[arg(value_name = "N|+N|-N", allow_hyphen_values = true)]
+        volume: Option<VolumeChange>,
+
+        /// Only this phone: part of its name or address
+        #[arg(long)]
+        phone: Option<String>,
+    },
+
+    /// Print what happens, one line each, until interrupted
+    Monitor,
+
+    /// Look at the configuration file
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+
+    /// Print a script that completes commands in a shell
+    #[command(hide = true)]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+
+    /// Print a manual page
+    #[command(hide = true)]
+    Man {
+        /// Which one
+        page: Page,
+    },
+}
+
+/// How to pair.
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct PairArgs {
+    /// How long to keep the window open, like 90s, 3m or 1h [default: as in dotd.toml]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
+    pub length: Option<Duration>,
+
+    /// Wait until a phone has paired, and fail if none does
+    #[arg(long)]
+    pub wait: bool,
+
+    /// Something else.
+    #[command(subcommand)]
+    pub command: Option<PairCommand>,
+}
+
+/// What else there is to do about pairing.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum PairCommand {
+    /// Close the pairing window
+    Stop,
+}
+
+/// What to do with the configuration file.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Tell everything that is wrong with it
+    Check {
+        /// The file [default: /etc/dotd/dotd.toml]
+        file: Option<PathBuf>,
+    },
+}
+
+/// The manual pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Page {
+    /// dotctl(1)
+    #[value(name = "dotctl.1")]
+    Dotctl,
+    /// dotd.toml(5)
+    #[value(name = "dotd.toml.5")]
+    DotdToml,
+    /// dotd(8)
+    #[value(name = "dotd.8")]
+    Dotd,
+}
+
+/// A volume to set, or a step to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeChange {
+    /// To 0 to 100.
+    To(u8),
+    /// By -100 to 100.
+    By(i16),
+}
+
+impl FromStr for VolumeChange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let number = match digits.parse::<u8>() {
+            // `parse` would take a second sign.
+            Ok(number @ 0..=100) if digits.bytes().all(|b| b.is_ascii_digit()) => number,
+            _ => return Err("a volume is 0 to 100, a step is like +5 or -5".to_owned()),
+        };
+        Ok(match text.as_bytes()[0] {
+            b'+' => Self::By(number.into()),
+            b'-' => Self::By(-i16::from(number)),
+            _ => Self::To(number),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn volumes_and_steps_are_told_apart() {
+        for (text, change) in [
+            ("0", VolumeChange::To(0)),
+            ("100", VolumeChange::To(100)),
+            ("+5", VolumeChange::By(5)),
+            ("-100", VolumeChange::By(-100)),
+        ] {
+            assert_eq!(text.parse(), Ok(change));
+        }
+        for wrong in ["", "101", "+", "-", "++5", "+-5", "5%", "-101", "loud"] {
+            assert!(wrong.parse::<VolumeChange>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The manual pages, made of the definitions that the programs go by.
+//!
+//! Invariant: what can be read off a definition is not written a second time here: commands and
+//! options come from clap, keys from [`reference::TABLES`], exit codes from [`EXIT_CODES`].
+
+use clap::{Arg, Command, CommandFactory};
+
+use super::args::{Args, Page};
+use super::failure::EXIT_CODES;
+use super::roff::Roff;
+use crate::cli::DaemonArgs;
+use crate::config::reference::{self, Preset};
+
+/// Writes a manual page in roff(7).
+pub fn page(page: Page) -> String {
+    match page {
+        Page::Dotctl => dotctl(),
+        Page::DotdToml => dotd_toml(),
+        Page::Dotd => dotd(),
+    }
+}
+
+fn dotctl() -> String {
+    let mut command = Args::command();
+    command.build();
+    let mut man = opening(&command, "1", "[--json] COMMAND");
+    man.section("COMMANDS");
+    for sub in shown(&command) {
+        describe(&mut man, "", sub);
+    }
+    options(&mut man, &command);
+    man.section("EXIT STATUS");
+    for (code, meaning) in EXIT_CODES {
+        man.item(&code.to_string(), meaning);
+    }
+    man.section("JSON");
+    for text in JSON {
+        man.paragraph(text);
+    }
+    man.section("ENVIRONMENT");
+    man.item("NO_COLOR", "If set and not empty, nothing is coloured.");
+    man.item(
+        "DBUS_SYSTEM_BUS_ADDRESS",
+        "Where the system bus is, if not in its usual place.",
+    );
+    man.section("EXAMPLES");
+    for (command, what) in EXAMPLES {
+        man.item(command, what);
+    }
+    man.section("NOTES");
+    man.paragraph(
+        "Root and members of group `dotd` can use it, nobody else: the names of phones are \
+         personal. To join, run `sudo usermod -aG dotd $USER` and log in again.",
+    );
+    man.see_also(&["dotd(8)", "dotd.toml(5)", "bluetoothctl(1)"]);
+    man.finish()
+}
+
+const JSON: &[&str] = &[
+    "With `--json`, each command prints one object on one line (`phones`: a list, `monitor`: one \
+     object for each event). Keys may be added later, but are never renamed or removed. Times are \
+     seconds since 1970, volumes 0 to 100; what is not there is null. When a command fails it \
+     prints nothing; the reason goes to standard error.",
+    "A phone has: `name`, `address`, `trusted`, `bonded` (without it a trusted phone has to pair \
+     again), `connected`, `playing`, `volume`, `first_seen`, `last_seen`, and `stream`, null while \
+     it does not play: `codec`, `rate`, `channels`, `channel_mode`, `max_bitpool`, and once sound \
+     comes out `packets`, `lost`, `concealed_ms`, `underruns`, `buffer_ms`, `delay_ms`, \
+     `drift_ppm`, `bit_rate`. `connect` and `volume --phone` print the phone.",
+    "`status` has: `version`, `name`, `bluetooth` (`state`: no-bluetooth, missing, off, \
+     soft-blocked, hard-blocked or on; `adapter`, `address`, `discoverable`), `pairing` (`open`, \
+     `until`), `sound` (`state`: no-server, no-output or ready; `output`, `start_volume`, \
+     `max_volume`), `config_problems` and `phones`.",
+    "`pair` has `open` and `until`; `pair --wait` has `paired` (`name`, `address`, `again`). \
+     `disconnect` has `disconnected` and `forget` has `forgotten` (`name`, `address`). `name` has \
+     `name`. `volume` has `start_volume`, `max_volume` and `phones`, those it is about. `config \
+     check` has `file`, `valid` and `problems` (`line`, `column`, `message`), and is printed when \
+     the check fails too.",
+    "An event of `monitor` has: `time`, `kind`, `warning` (somebody should look at it), `text`, and \
+     `details`, whose keys depend on the kind.",
+];
+
+const EXAMPLES: &[(&str, &str)] = &[
+    (
+        "dotctl pair --wait",
+        "Let a phone in, and see which one came.",
+    ),
+    (
+        "dotctl connect anna",
+        "Connect the one phone with \"anna\" in its name.",
+    ),
+    ("dotctl volume -10", "Make what plays softer."),
+    (
+        "dotctl name Kitchen",
+        "Give the speaker a name; phones see it at once.",
+    ),
+    (
+        "dotctl --json phones | jq -r '.[] | select(.playing).name'",
+        "Tell who plays.",
+    ),
+];
+
+fn dotd() -> String {
+    let mut command = DaemonArgs::command();
+    command.build();
+    let mut man = opening(&command, "8", &synopsis(&command));
+    options(&mut man, &command);
+    man.section("SIGNALS");
+    man.item(
+        "SIGHUP",
+        "Read the configuration again, as `systemctl reload dotd` does. It is applied without \
+         interrupting the music; one that is not valid is refused, and the one before it holds.",
+    );
+    man.item("SIGTERM, SIGINT", "Stop.");
+    man.section("EXIT STATUS");
+    man.item("0", "It was told to stop.");
+    man.item("1", "It cannot go on; the journal says why.");
+    man.item("2", "The command line is wrong.");
+    man.item("78", "The configuration file has problems.");
+    man.section("FILES");
+    man.item("/etc/dotd/dotd.toml", "The configuration, dotd.toml(5).");
+    man.item(
+        "/var/lib/dotd/state.toml",
+        "Trusted phones and choices made at run time. One that is damaged is moved aside as \
+         state.toml.corrupt-N, and one of a later dotd as state.toml.from-version-V-N.",
+    );
+    man.section("D-BUS");
+    man.paragraph(
+        "The service `org.dotd` on the system bus offers the object /org/dotd with the interface \
+         org.dotd.Speaker1, and one object with org.dotd.Phone1 below /org/dotd/phones for each \
+         phone that is trusted or connected. `busctl introspect org.dotd /org/dotd` shows them.",
+    );
+    man.see_also(&["dotctl(1)", "dotd.toml(5)", "bluetoothd(8)", "pipewire(1)"]);
+    man.finish()
+}
+
+fn dotd_toml() -> String {
+    let mut man = Roff::titled("dotd.toml", "5");
+    man.section("NAME");
+    man.paragraph("dotd.toml - configuration of the Bluetooth speaker dotd(8)");
+    man.section("SYNOPSIS");
+    man.paragraph("/etc/dotd/dotd.toml");
+    man.section("DESCRIPTION");
+    man.paragraph(
+        "The file is TOML. Every key is optional, and so is the file. dotd never writes it: what \
+         is changed with dotctl(1) is kept elsewhere and outranks it. A key that does not exist, \
+         or a value that is not allowed, is an error: dotd then does not start, or goes on with \
+         the configuration it had.",
+    );
+    man.paragraph(
+        "`dotctl config check` tells everything that is wrong with the file, `systemctl reload \
+         dotd` applies it.",
+    );
+    for table in reference::TABLES {
+        man.section(&format!("[{}]", table.name));
+        man.paragraph(table.about);
+        for key in table.keys {
+            let preset = match key.default {
+                Preset::Value(value) => format!("Default: {value}."),
+                Preset::Unset { means, example } => {
+                    format!("Default: {means}. Example: {example}.")
+                }
+            };
+            let text = format!("{} Allowed: {}. {preset}", key.about, key.allowed);
+            man.item(key.name, &text);
+        }
+    }
+    man.section("EXAMPLE");
+    man.example(&[
+        "[speaker]",
+        "name = \"Kitchen\"",
+        "",
+        "[volume]",
+        "max = 80",
+    ]);
+    man.see_also(&["dotd(8)", "dotctl(1)"]);
+    man.finish()
+}
+
+/// Begins a page: what it is, how to call it, what it is about.
+fn opening(command: &Command, section: &str, arguments: &str) -> Roff {
+    let name = command.get_name();
+    let about = command.get_about().map(ToString::to_string);
+    let long = command.get_long_about().map(ToString::to_string);
+    let (about, long) = (about.unwrap_or_default(), long.unwrap_or_default());
+    let mut man = Roff::titled(name, section);
+    man.section("NAME");
+    man.paragraph(&format!("{name} - {}", lower_first(&about)));
+    man.section("SYNOPSIS");
+    man.paragraph(&format!("`{name}` {arguments}"));
+    man.section("DESCRIPTION");
+    // The first paragraph of the long text is the short one again.
+    for paragraph in long.split("\n\n").skip(1) {
+        man.paragraph(&paragraph.replace('\n', " "));
+    }
+    man
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_ascii_lowercase());
+    first.into_iter().chain(chars).collect()
+}
+
+/// Describes a command with its arguments, and its own commands after it.
+fn describe(man: &mut Roff, parents: &str, command: &Command) {
+    let name = format!("{parents}{}", command.get_name());
+    let arguments = visible(command);
+    if !command.is_subcommand_required_set() {
+        let usage: Vec<_> = arguments.iter().map(|arg| usage(arg)).collect();
+        let about = command.get_long_about().or_else(|| command.get_about());
+        let about = about.map(ToString::to_string).unwrap_or_default();
+        man.item(&format!("{name} {}", usage.join(" ")), &sentences(&about));
+        man.nested(|man| {
+            for arg in &arguments {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                man.item(&name_of(arg), &sentences(&help));
+            }
+        });
+    }
+    for sub in shown(command) {
+        describe(man, &format!("{name} "), sub);
+    }
+}
+
+/// Returns the commands that are for people, without clap's own.
+fn shown(command: &Command) -> impl Iterator<Item = &Command> {
+    let for_people = |sub: &&Command| !sub.is_hide_set() && sub.get_name() != "help";
+    command.get_subcommands().filter(for_people)
+}
+
+fn synopsis(command: &Command) -> String {
+    let own = |arg: &&Arg| !matches!(arg.get_id().as_str(), "help" | "version");
+    let arguments = command.get_arguments().filter(own).map(usage);
+    arguments.collect::<Vec<_>>().join(" ")
+}
+
+fn options(man: &mut Roff, command: &Command) {
+    man.section("OPTIONS");
+    for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let mut help = sentences(&help);
+        if let ([default], true) = (arg.get_default_values(), arg.get_action().takes_values()) {
+            help.push_str(&format!(" Default: {}.", default.to_string_lossy()));
+        }
+        if let Some(variable) = arg.get_env() {
+            help.push_str(&format!(" Environment: {}.", variable.to_string_lossy()));
+        }
+        let short = arg.get_short().map(|short| format!("-{short}, "));
+        man.item(
+            &format!("{}{}", short.unwrap_or_default(), name_of(arg)),
+            &help,
+        );
+    }
+}
+
+/// Returns the arguments that are a command's own.
+fn visible(command: &Command) -> Vec<&Arg> {
+    let own = |arg: &&Arg| !arg.is_global_set() && arg.get_id() != "help";
+    command.get_arguments().filter(own).collect()
+}
+
+fn name_of(arg: &Arg) -> String {
+    let value = arg.get_value_names().and_then(|names| names.first());
+    let value = value.map(ToString::to_string).unwrap_or_default();
+    match arg.get_long() {
+        Some(long) if arg.get_action().takes_values() => format!("--{long} {value}"),
+        Some(long) => format!("--{long}"),
+        None => value,
+    }
+}
+
+fn usage(arg: &Arg) -> String {
+    if arg.is_required_set() {
+        name_of(arg)
+    } else {
+        format!("[{}]", name_of(arg))
+    }
+}
+
+/// Ends the text with a full stop, which clap's help leaves out.
+fn sentences(text: &str) -> String {
+    let text = text.replace("\n\n", ". ").replace('\n', " ");
+    if text.ends_with(['.', ']']) {
+        text
+    } else {
+        format!("{text}.")
+    }
+}

@@ -1,0 +1,66 @@
+//! `dotctl`, the command line for people and scripts; one file per command.
+//!
+//! Invariant: it knows nothing that the D-Bus service does not tell. Results go to standard output,
+//! complaints to standard error, and the exit code alone tells a script what happened.
+
+pub mod args;
+mod client;
+mod commands;
+pub mod failure;
+pub mod man;
+mod output;
+mod roff;
+mod shape;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command, ConfigCommand};
+use commands::{config, monitor, name, pair, phone, phones, status, volume};
+use failure::Failure;
+use output::Output;
+
+/// Runs `dotctl` with the arguments of this process.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut output = Output::new(args.json);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(args.command, &mut output)),
+        Err(error) => Err(Failure::Output(error)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.complain(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
+    match command {
+        Command::Status => status::run(output).await,
+        Command::Pair(args) => pair::run(args, output).await,
+        Command::Phones => phones::run(output).await,
+        Command::Connect { phone } => phone::connect(&phone, output).await,
+        Command::Disconnect { phone } => phone::disconnect(&phone, output).await,
+        Command::Forget { phone } => phone::forget(&phone, output).await,
+        Command::Name { name } => name::run(name.as_deref(), output).await,
+        Command::Volume { volume, phone } => volume::run(volume, phone.as_deref(), output).await,
+        Command::Monitor => monitor::run(output).await,
+        Command::Config {
+            command: ConfigCommand::Check { file },
+        } => config::check(file.as_deref(), output),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "dotctl", &mut script);
+            Ok(io::stdout().write_all(&script)?)
+        }
+        Command::Man { page } => Ok(io::stdout().write_all(man::page(page).as_bytes())?),
+    }
+}

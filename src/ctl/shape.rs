@@ -1,0 +1,173 @@
+//! What `--json` prints: a promise to scripts, described in dotctl(1).
+//!
+//! Invariant: keys are added, never renamed or removed. Times are seconds since 1970; what is not
+//! there is `null`.
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+use zbus::zvariant::{OwnedValue, Value};
+
+use super::client::Properties;
+use super::failure::Failure;
+
+/// The speaker.
+#[derive(Debug, Serialize)]
+pub(super) struct SpeakerShape {
+    pub(super) version: String,
+    pub(super) name: String,
+    pub(super) bluetooth: BluetoothShape,
+    pub(super) pairing: PairingShape,
+    pub(super) sound: SoundShape,
+    pub(super) config_problems: Option<String>,
+}
+
+/// The adapter.
+#[derive(Debug, Serialize)]
+pub(super) struct BluetoothShape {
+    pub(super) state: String,
+    pub(super) adapter: Option<String>,
+    pub(super) address: Option<String>,
+    pub(super) discoverable: bool,
+}
+
+/// The pairing window.
+#[derive(Debug, Serialize)]
+pub(super) struct PairingShape {
+    pub(super) open: bool,
+    pub(super) until: Option<u64>,
+}
+
+/// The sound output.
+#[derive(Debug, Serialize)]
+pub(super) struct SoundShape {
+    pub(super) state: String,
+    pub(super) output: Option<String>,
+    pub(super) start_volume: u8,
+    pub(super) max_volume: u8,
+}
+
+/// A phone.
+#[derive(Debug, Serialize)]
+pub(super) struct PhoneShape {
+    pub(super) name: String,
+    pub(super) address: String,
+    pub(super) trusted: bool,
+    pub(super) bonded: bool,
+    pub(super) connected: bool,
+    pub(super) playing: bool,
+    pub(super) volume: u8,
+    pub(super) first_seen: Option<u64>,
+    pub(super) last_seen: Option<u64>,
+    pub(super) stream: Option<Json>,
+}
+
+impl SpeakerShape {
+    pub(super) fn read(mut from: Properties) -> Result<Self, Failure> {
+        Ok(Self {
+            version: take(&mut from, "Version")?,
+            name: take(&mut from, "Name")?,
+            bluetooth: BluetoothShape {
+                state: take(&mut from, "AdapterState")?,
+                adapter: filled(take(&mut from, "Adapter")?),
+                address: filled(take(&mut from, "Address")?),
+                discoverable: take(&mut from, "Discoverable")?,
+            },
+            pairing: PairingShape {
+                open: take(&mut from, "Pairing")?,
+                until: set(take(&mut from, "PairingUntil")?),
+            },
+            sound: SoundShape {
+                state: take(&mut from, "AudioState")?,
+                output: filled(take(&mut from, "Output")?),
+                start_volume: take(&mut from, "Volume")?,
+                max_volume: take(&mut from, "MaxVolume")?,
+            },
+            config_problems: filled(take(&mut from, "ConfigProblems")?),
+        })
+    }
+}
+
+impl PhoneShape {
+    pub(super) fn read(mut from: Properties) -> Result<Self, Failure> {
+        let playing = take(&mut from, "Playing")?;
+        let stream = from.remove("Stream").ok_or(Failure::Missing("Stream"))?;
+        Ok(Self {
+            name: take(&mut from, "Name")?,
+            address: take(&mut from, "Address")?,
+            trusted: take(&mut from, "Trusted")?,
+            bonded: take(&mut from, "Bonded")?,
+            connected: take(&mut from, "Connected")?,
+            playing,
+            volume: take(&mut from, "Volume")?,
+            first_seen: set(take(&mut from, "FirstSeen")?),
+            last_seen: set(take(&mut from, "LastSeen")?),
+            stream: playing.then(|| json(&stream)),
+        })
+    }
+
+    /// Describes what is played, like "SBC 44.1 kHz joint stereo".
+    pub(super) fn format(&self) -> Option<String> {
+        let stream = self.stream.as_ref()?;
+        let khz = stream["rate"].as_f64()? / 1000.0;
+        let (codec, mode) = (stream["codec"].as_str()?, stream["channel_mode"].as_str()?);
+        Some(format!("{codec} {khz} kHz {mode}"))
+    }
+}
+
+fn take<T: TryFrom<OwnedValue>>(from: &mut Properties, name: &'static str) -> Result<T, Failure> {
+    let value = from.remove(name).ok_or(Failure::Missing(name))?;
+    T::try_from(value).map_err(|_| Failure::Missing(name))
+}
+
+/// D-Bus has no null: an empty text stands for it.
+fn filled(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// D-Bus has no null: the time 0 stands for it.
+fn set(time: u64) -> Option<u64> {
+    Some(time).filter(|time| *time > 0)
+}
+
+/// Turns a dictionary from the bus into an object with keys as JSON likes them.
+fn json(value: &Value<'_>) -> Json {
+    match value {
+        Value::Bool(flag) => (*flag).into(),
+        Value::U8(number) => (*number).into(),
+        Value::U32(number) => (*number).into(),
+        Value::U64(number) => (*number).into(),
+        Value::F64(number) => (*number).into(),
+        Value::Str(text) => text.as_str().into(),
+        Value::Value(inner) => json(inner),
+        Value::Dict(dict) => {
+            let entry = |(key, value): (&Value<'_>, &Value<'_>)| match key {
+                Value::Str(key) => Some((snake_case(key), json(value))),
+                _ => None,
+            };
+            Json::Object(dict.iter().filter_map(entry).collect::<Map<_, _>>())
+        }
+        _ => Json::Null,
+    }
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_written_as_json_likes_them() {
+        assert_eq!(snake_case("ConcealedMs"), "concealed_ms");
+        assert_eq!(snake_case("Rate"), "rate");
+    }
+}

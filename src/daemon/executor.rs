@@ -1,0 +1,231 @@
+//! Carries out what the policy ordered.
+//!
+//! Invariant: never blocks the event loop. What takes time runs as a task and comes back as an event
+//! or, where it brings a socket, as a [`Late`] result that only the loop touches.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{broadcast, mpsc};
+
+use super::logging;
+use super::timers::Timers;
+use crate::a2dp;
+use crate::api::{Replies, StreamFigures};
+use crate::audio::{Audio, Role, StreamSpec};
+use crate::bluetooth::{Bluetooth, BluetoothError, MediaSocket};
+use crate::pcm::Meters;
+use crate::policy::model::{StreamFormat, TransportId, Volume};
+use crate::policy::{Action, Event, Story, StreamAction};
+
+/// The rooms that orders go to.
+pub(super) struct Executor {
+    pub(super) bluetooth: Bluetooth,
+    pub(super) audio: Audio,
+    pub(super) replies: Replies,
+    pub(super) stories: broadcast::Sender<Story>,
+    pub(super) timers: Timers,
+    pub(super) streams: Streams,
+}
+
+/// The sound of the transports.
+pub(super) struct Streams {
+    playing: HashMap<TransportId, Playing>,
+    figures: Figures,
+    events: mpsc::Sender<Event>,
+    late: mpsc::UnboundedSender<Late>,
+    /// Counts starts, so that a socket that comes too late is told from the one that is wanted.
+    starts: u64,
+}
+
+/// A stream from its order on; its socket comes later.
+struct Playing {
+    start: u64,
+    spec: StreamSpec,
+    format: StreamFormat,
+    stream: Option<a2dp::Stream>,
+}
+
+/// A socket that was acquired, or not.
+pub(super) struct Late {
+    transport: TransportId,
+    start: u64,
+    socket: Result<MediaSocket, BluetoothError>,
+}
+
+/// The live figures of the streams, for the D-Bus service to read at any time.
+#[derive(Clone, Default)]
+pub(super) struct Figures(Arc<Mutex<HashMap<TransportId, Arc<Meters>>>>);
+
+impl Figures {
+    /// Returns the figures of a stream that plays.
+    pub(super) fn of(&self, transport: &TransportId) -> Option<StreamFigures> {
+        let meters = self.lock().get(transport).cloned()?;
+        let reading = meters.read();
+        Some(StreamFigures {
+            packets: reading.packets,
+            lost: reading.lost,
+            concealed: reading.concealed,
+            underruns: reading.underruns.into(),
+            buffered: reading.buffered,
+            delay: reading.delay,
+            drift_ppm: reading.drift_ppm.into(),
+            bit_rate: reading.bit_rate,
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TransportId, Arc<Meters>>> {
+        // Nothing panics while it holds the lock, and a map of counters cannot be left half-made.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Executor {
+    /// Carries out one order.
+    pub(super) fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Radio(order) => self.bluetooth.order(order),
+            Action::Stream(order) => self.stream(order),
+            Action::ArmTimer { timer, after } => self.timers.arm(timer, after),
+            Action::CancelTimer { timer } => self.timers.cancel(timer),
+            Action::Reply { id, result } => self.replies.resolve(id, result),
+            Action::Tell(story) => {
+                logging::tell(&story);
+                // Fails only while nobody listens.
+                self.stories.send(story).ok();
+            }
+        }
+    }
+
+    fn stream(&mut self, order: StreamAction) {
+        match order {
+            StreamAction::Start {
+                transport,
+                name,
+                format,
+                volume,
+            } => {
+                self.start(transport, name, format, volume);
+            }
+            StreamAction::Stop { transport } => {
+                self.audio.stop(&transport);
+                self.streams.remove(&transport);
+            }
+            StreamAction::SetVolume { transport, volume } => {
+                if let Some(playing) = self.streams.playing.get_mut(&transport) {
+                    playing.spec.volume = volume;
+                }
+                self.audio.set_volume(&transport, volume);
+            }
+        }
+    }
+
+    /// Acquires a transport, or gives the sound of one that was acquired to PipeWire anew.
+    fn start(&mut self, id: TransportId, name: String, format: StreamFormat, volume: Volume) {
+        let spec = StreamSpec {
+            name,
+            role: Role::Music,
+            rate: format.rate(),
+            channels: format.channels(),
+            volume,
+        };
+        if let Some(playing) = self.streams.playing.get_mut(&id) {
+            playing.spec = spec.clone();
+            if let Some(stream) = &playing.stream {
+                self.audio.play(id, spec, stream.source());
+            }
+            return;
+        }
+        self.streams.starts += 1;
+        let start = self.streams.starts;
+        let playing = Playing {
+            start,
+            spec,
+            format,
+            stream: None,
+        };
+        self.streams.playing.insert(id.clone(), playing);
+        let (socket, late) = (
+            self.bluetooth.acquire(id.clone()),
+            self.streams.late.clone(),
+        );
+        tokio::spawn(async move {
+            let socket = socket.await;
+            // Fails only when the daemon is ending; the socket closes then.
+            late.send(Late {
+                transport: id,
+                start,
+                socket,
+            })
+            .ok();
+        });
+    }
+
+    /// Plays what comes out of a socket that was waited for.
+    pub(super) fn arrived(&mut self, late: Late) {
+        let Late {
+            transport,
+            start,
+            socket,
+        } = late;
+        let Some(playing) = self.streams.playing.get_mut(&transport) else {
+            return;
+        };
+        if playing.start != start {
+            return;
+        }
+        let events = self.streams.events.clone();
+        let stream = socket
+            .map_err(|error| error.to_string())
+            .and_then(|socket| {
+                let (fd, mtu) = (socket.fd, socket.read_mtu);
+                a2dp::Stream::start(transport.clone(), fd, mtu, playing.format, events)
+                    .map_err(|error| error.to_string())
+            });
+        match stream {
+            Ok(stream) => {
+                self.audio
+                    .play(transport.clone(), playing.spec.clone(), stream.source());
+                self.streams
+                    .figures
+                    .lock()
+                    .insert(transport, stream.meters());
+                playing.stream = Some(stream);
+            }
+            Err(error) => {
+                self.streams.remove(&transport);
+                let events = self.streams.events.clone();
+                tokio::spawn(async move {
+                    let error = Some(error);
+                    // Fails only when the daemon is ending.
+                    events
+                        .send(Event::StreamEnded { transport, error })
+                        .await
+                        .ok();
+                });
+            }
+        }
+    }
+}
+
+impl Streams {
+    pub(super) fn new(events: mpsc::Sender<Event>, late: mpsc::UnboundedSender<Late>) -> Self {
+        Self {
+            playing: HashMap::new(),
+            figures: Figures::default(),
+            events,
+            late,
+            starts: 0,
+        }
+    }
+
+    /// Returns a handle that reads the figures of whatever plays.
+    pub(super) fn figures(&self) -> Figures {
+        self.figures.clone()
+    }
+
+    fn remove(&mut self, transport: &TransportId) {
+        self.figures.lock().remove(transport);
+        self.playing.remove(transport);
+    }
+}

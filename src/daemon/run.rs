@@ -1,0 +1,204 @@
+//! The event loop: facts in, decisions through the policy, orders out.
+//!
+//! Invariant: the loop alone owns the policy, so nothing is ever decided twice or at once; READY is
+//! told to systemd when the bus name is ours and the loop is about to turn.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::error::DaemonError;
+use super::executor::{Executor, Late, Streams};
+use super::notify::Notify;
+use super::recorder::Recorder;
+use super::signals::{self, Signal};
+use super::timers::Timers;
+use crate::api::{self, ApiError};
+use crate::audio::{Audio, AudioSettings};
+use crate::bluetooth::Bluetooth;
+use crate::cli::DaemonArgs;
+use crate::config::{self, Settings};
+use crate::policy::model::{Memory, Now};
+use crate::policy::{Event, Policy, Snapshot};
+use crate::store::Store;
+
+/// How many facts may wait to be looked at; a room that is faster than that waits.
+const EVENTS: usize = 256;
+/// How many stories a slow listener may be behind before it misses some.
+const STORIES: usize = 64;
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// What kept it from starting, or the room that ended under it.
+pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(), DaemonError> {
+    let mut signals = signals::listen().map_err(DaemonError::Signals)?;
+    let (store, memory, trouble) = Store::open(&arguments.state_dir);
+    if let Some(trouble) = trouble {
+        tracing::warn!("{trouble}");
+    }
+    let (events, mut inbox) = mpsc::channel(EVENTS);
+    let (late, mut arrivals) = mpsc::unbounded_channel();
+    let policy = Policy::new(settings.rules.clone(), memory.clone());
+    let (snapshots, seen) = watch::channel(policy.snapshot());
+    let (stories, _) = broadcast::channel(STORIES);
+
+    let streams = Streams::new(events.clone(), late);
+    let figures = streams.figures();
+    let figures = Arc::new(move |transport: &_| figures.of(transport));
+    let bus = zbus::Connection::system().await.map_err(ApiError::Bus)?;
+    let (mut api, replies) =
+        api::serve(&bus, seen, events.clone(), stories.subscribe(), figures).await?;
+    let audio = Audio::start(audio_settings(&settings), events.clone())?;
+    let bluetooth = Bluetooth::start(events.clone()).await?;
+    let timers = Timers::new(events.clone());
+    let executor = Executor {
+        bluetooth,
+        audio,
+        replies,
+        stories,
+        timers,
+        streams,
+    };
+    let recorder = Recorder::open(arguments.record.as_deref())?;
+
+    let mut speaker = Speaker {
+        policy,
+        executor,
+        snapshots,
+        store,
+        remembered: memory,
+        settings,
+        arguments,
+        recorder,
+        notify: Notify::default(),
+        started: Instant::now(),
+    };
+    speaker.notify.ready();
+    let ended = tokio::select! {
+        () = speaker.turn(&mut inbox, &mut arrivals, &mut signals) => Ok(()),
+        error = api.ended() => Err(error.into()),
+    };
+    speaker.end().await;
+    ended
+}
+
+fn audio_settings(settings: &Settings) -> AudioSettings {
+    let config::AudioSettings { output, remote } = settings.audio.clone();
+    AudioSettings { remote, output }
+}
+
+/// Everything the loop owns.
+struct Speaker {
+    policy: Policy,
+    executor: Executor,
+    snapshots: watch::Sender<Snapshot>,
+    store: Store,
+    /// What the disk has.
+    remembered: Memory,
+    settings: Settings,
+    arguments: DaemonArgs,
+    recorder: Recorder,
+    notify: Notify,
+    started: Instant,
+}
+
+impl Speaker {
+    async fn turn(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Event>,
+        arrivals: &mut mpsc::UnboundedReceiver<Late>,
+        signals: &mut mpsc::UnboundedReceiver<Signal>,
+    ) {
+        let pace = Notify::watchdog_interval();
+        let mut alive = tokio::time::interval(pace.unwrap_or(Duration::from_secs(3600)));
+        loop {
+            tokio::select! {
+                Some(event) = inbox.recv() => self.handle(event),
+                Some(late) = arrivals.recv() => self.executor.arrived(late),
+                signal = signals.recv() => match signal {
+                    Some(Signal::Reload) => self.reload(),
+                    Some(Signal::Stop) | None => return,
+                },
+                _ = alive.tick(), if pace.is_some() => self.notify.alive(),
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = self.now();
+        tracing::debug!(?event);
+        self.recorder.note(now, &event);
+        for action in self.policy.handle(now, event) {
+            tracing::debug!(?action);
+            self.executor.carry_out(action);
+        }
+        self.remember();
+        let snapshot = self.policy.snapshot();
+        self.notify.status(&snapshot);
+        self.snapshots.send_if_modified(|shown| {
+            let changed = *shown != snapshot;
+            if changed {
+                *shown = snapshot;
+            }
+            changed
+        });
+    }
+
+    /// Writes down what has to survive. A disk that refuses is told of, and tried at the next change.
+    fn remember(&mut self) {
+        let memory = self.policy.memory();
+        if *memory == self.remembered {
+            return;
+        }
+        match self.store.save(memory) {
+            Ok(()) => self.remembered.clone_from(memory),
+            Err(error) => tracing::error!("{error}"),
+        }
+    }
+
+    fn reload(&mut self) {
+        self.notify.reloading();
+        match config::load(&self.arguments.config) {
+            Ok(settings) => {
+                if settings.audio != self.settings.audio {
+                    self.executor.audio.reconfigure(audio_settings(&settings));
+                }
+                self.settings = settings.clone();
+                self.handle(Event::ConfigLoaded(settings.rules));
+            }
+            Err(problems) => {
+                self.handle(Event::ConfigRefused {
+                    problems: problems.brief(),
+                });
+            }
+        }
+        self.notify.ready();
+    }
+
+    /// Leaves the air as it was found: not discoverable, no agent, no endpoints.
+    async fn end(self) {
+        self.notify.stopping();
+        let Executor {
+            bluetooth,
+            audio,
+            streams,
+            ..
+        } = self.executor;
+        drop(streams);
+        drop(audio);
+        bluetooth.stop().await;
+    }
+
+    fn now(&self) -> Now {
+        let unix = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        Now {
+            monotonic: self.started.elapsed(),
+            unix,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! dotd: turns a Linux box into a Bluetooth speaker.
+//!
+//! Dependency rule (held by `tests/architecture.rs`): [`policy`] is pure and imports nothing but
+//! `std` data and serde; `config` and `store` may use `policy::model`; `bluetooth`, `a2dp`, `audio`
+//! and `api` may use `policy` and never each other, except that `a2dp` and `audio` meet in `pcm`,
+//! which lies below both; `ctl` sees `api` and `config`; only `daemon` sees all.
+
+// The made-up phone of the integration tests serves the unit tests as well.
+#[cfg(test)]
+extern crate self as dotd;
+
+pub mod a2dp;
+pub mod api;
+pub mod audio;
+pub mod bluetooth;
+pub mod cli;
+pub mod config;
+pub mod ctl;
+pub mod daemon;
+pub mod pcm;
+pub mod policy;
+pub mod store;

@@ -1,0 +1,150 @@
+//! Everything the policy can order.
+//!
+//! Invariant: actions are orders in the imperative, plain and comparable. Whoever carries one out
+//! reports what came of it as an [`Event`](super::Event) and never tries again on its own.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Timer;
+use super::model::{
+    Address, QuestionId, RequestId, SpeakerName, StreamFormat, TransportId, Volume,
+};
+use super::rejection::Rejection;
+use super::story::Story;
+
+/// One order, for the room that can carry it out.
+#[must_use = "an action does nothing until it is carried out"]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum Action {
+    /// For the Bluetooth room.
+    Radio(RadioAction),
+    /// For the audio path.
+    Stream(StreamAction),
+    /// Fires [`Event::TimerFired`](super::Event::TimerFired) once; replaces an earlier one.
+    ArmTimer {
+        /// Which timer.
+        timer: Timer,
+        /// How long from now.
+        after: Duration,
+    },
+    /// Takes a timer back.
+    CancelTimer {
+        /// Which timer.
+        timer: Timer,
+    },
+    /// Answers a client.
+    Reply {
+        /// Whom.
+        id: RequestId,
+        /// With what.
+        result: Result<(), Rejection>,
+    },
+    /// Tells people what happened: journal, `dotctl monitor`, later voice and lights.
+    Tell(Story),
+}
+
+/// An order about adapter, agent, phones or transports.
+#[must_use = "an action does nothing until it is carried out"]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "radio", rename_all = "kebab-case")]
+pub enum RadioAction {
+    /// Take this adapter: agent, endpoints, then
+    /// [`Event::InventoryTaken`](super::Event::InventoryTaken).
+    UseAdapter {
+        /// Its name, like `hci0`.
+        id: String,
+        /// How many endpoints of each codec to register.
+        endpoints: u8,
+    },
+    /// Lift a soft block and switch the radio on.
+    PowerOn,
+    /// Set the name in the air.
+    SetAlias {
+        /// The name.
+        name: SpeakerName,
+    },
+    /// Let phones find the speaker and pair with it. BlueZ ends it by itself after `length`, so
+    /// that it ends even when the daemon is killed.
+    OpenWindow {
+        /// For how long.
+        length: Duration,
+    },
+    /// Hide the speaker and take no new bonds.
+    CloseWindow,
+    /// Answer a question of BlueZ.
+    AnswerAgent {
+        /// Which one.
+        id: QuestionId,
+        /// Yes or no.
+        allow: bool,
+    },
+    /// Clear BlueZ's own trusted flag of a phone, with which it would use services without our
+    /// agent being asked.
+    ClearTrusted {
+        /// Which one.
+        phone: Address,
+    },
+    /// Remove a phone and its bond from BlueZ.
+    RemoveBond {
+        /// Which one.
+        phone: Address,
+    },
+    /// Call a phone and connect its profiles; ends with
+    /// [`Event::ConnectEnded`](super::Event::ConnectEnded).
+    Connect {
+        /// Which one.
+        phone: Address,
+    },
+    /// End the link with a phone.
+    Disconnect {
+        /// Which one.
+        phone: Address,
+    },
+    /// Tell the phone where its slider belongs.
+    SetTransportVolume {
+        /// Which transport.
+        transport: TransportId,
+        /// AVRCP absolute volume, 0 to 127.
+        avrcp: u8,
+    },
+    /// Tell the phone how late its sound comes out.
+    SetTransportDelay {
+        /// Which transport.
+        transport: TransportId,
+        /// From the arrival of a packet to the sound of it.
+        delay: Duration,
+    },
+}
+
+/// An order about the sound of a transport.
+#[must_use = "an action does nothing until it is carried out"]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stream", rename_all = "kebab-case")]
+pub enum StreamAction {
+    /// Acquire the transport, decode it and play it.
+    Start {
+        /// Which one.
+        transport: TransportId,
+        /// What the stream is called, as people will see it: the phone's name.
+        name: String,
+        /// What comes out of the socket.
+        format: StreamFormat,
+        /// How loud.
+        volume: Volume,
+    },
+    /// Stop playing it and let the transport go.
+    Stop {
+        /// Which one.
+        transport: TransportId,
+    },
+    /// Change how loud it is, without a click.
+    SetVolume {
+        /// Which one.
+        transport: TransportId,
+        /// How loud.
+        volume: Volume,
+    },
+}

@@ -1,0 +1,202 @@
+//! Which phones there are, and who calls whom.
+//!
+//! Invariant: every question of a client about a connection is answered exactly once; a phone's name
+//! in the list is the last one it gave itself.
+
+use std::collections::BTreeMap;
+
+use super::event::PhoneFacts;
+use super::model::{Address, Now, RequestId};
+use super::pairing::{no_radio, unknown_phone};
+use super::{Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
+
+/// The calls under way.
+#[derive(Debug, Default)]
+pub(super) struct Connection {
+    /// Who waits for a phone to connect.
+    waiting: BTreeMap<Address, Vec<RequestId>>,
+}
+
+impl Policy {
+    pub(super) fn inventory_taken(&mut self, now: Now, phones: Vec<PhoneFacts>, out: &mut Orders) {
+        // Phones that stayed connected while we were away are news; phones that left are too.
+        for facts in &phones {
+            self.phone_seen(now, facts.clone(), out);
+        }
+        let known: Vec<Address> = self.phones.keys().copied().collect();
+        for phone in known {
+            if !phones.iter().any(|facts| facts.address == phone) {
+                self.link_ended(now, phone, out);
+                self.phones.remove(&phone);
+            }
+        }
+        self.reconcile(now, out);
+    }
+
+    pub(super) fn phone_seen(&mut self, now: Now, facts: PhoneFacts, out: &mut Orders) {
+        let phone = facts.address;
+        let was_connected = self.is_connected(phone);
+        let was_trusted = self.is_trusted(phone);
+        if !facts.connected {
+            self.link_ended(now, phone, out);
+        }
+        let newly_bonded = facts.bonded && !self.phones.get(&phone).is_some_and(|old| old.bonded);
+        self.phones.insert(phone, facts.clone());
+        if let Some(known) = self
+            .memory
+            .phones
+            .iter_mut()
+            .find(|known| known.address == phone)
+        {
+            if is_a_name(&facts) {
+                known.name.clone_from(&facts.name);
+            }
+            if facts.connected && !was_connected {
+                known.last_seen = now.unix;
+            }
+        }
+        if was_trusted && facts.connected && !was_connected {
+            out.tell(Story::PhoneConnected {
+                name: self.name_of(phone),
+                address: phone,
+            });
+        }
+        if newly_bonded {
+            self.note_bond(now, &facts, out);
+        }
+    }
+
+    pub(super) fn phone_gone(&mut self, now: Now, phone: Address, out: &mut Orders) {
+        self.link_ended(now, phone, out);
+        let was_bonded = self.phones.remove(&phone).is_some_and(|facts| facts.bonded);
+        if was_bonded && self.is_trusted(phone) {
+            out.tell(Story::BondMissing {
+                name: self.name_of(phone),
+                address: phone,
+            });
+        }
+    }
+
+    /// The radio is off or gone: no phone is connected and nothing plays any more.
+    pub(super) fn forget_links(&mut self, out: &mut Orders) {
+        let connected: Vec<Address> = self
+            .phones
+            .values()
+            .filter(|facts| facts.connected)
+            .map(|f| f.address)
+            .collect();
+        for phone in connected {
+            if self.is_trusted(phone) {
+                out.tell(Story::PhoneDisconnected {
+                    name: self.name_of(phone),
+                    address: phone,
+                });
+            }
+        }
+        self.phones.clear();
+        self.close_all_transports(out);
+        for id in std::mem::take(&mut self.connection.waiting)
+            .into_values()
+            .flatten()
+        {
+            out.reply(id, Err(no_radio()));
+        }
+    }
+
+    fn link_ended(&mut self, now: Now, phone: Address, out: &mut Orders) {
+        if !self.is_connected(phone) {
+            return;
+        }
+        if let Some(facts) = self.phones.get_mut(&phone) {
+            facts.connected = false;
+        }
+        if let Some(known) = self
+            .memory
+            .phones
+            .iter_mut()
+            .find(|known| known.address == phone)
+        {
+            known.last_seen = now.unix;
+            let name = known.name.clone();
+            out.tell(Story::PhoneDisconnected {
+                name,
+                address: phone,
+            });
+        }
+    }
+
+    /// Calls a phone; the answer comes with [`Policy::connect_ended`].
+    pub(super) fn connect(
+        &mut self,
+        id: RequestId,
+        phone: Address,
+        out: &mut Orders,
+    ) -> Result<(), Rejection> {
+        if !self.is_trusted(phone) {
+            return Err(unknown_phone(phone));
+        }
+        if self.radio.on().is_none() {
+            return Err(no_radio());
+        }
+        if !self.phones.get(&phone).is_some_and(|facts| facts.bonded) {
+            return Err(Rejection::new(
+                RejectionKind::Refused,
+                format!(
+                    "{} has to pair again: run `dotctl pair`, then choose the speaker on the phone",
+                    self.name_of(phone)
+                ),
+            ));
+        }
+        let waiting = self.connection.waiting.entry(phone).or_default();
+        waiting.push(id);
+        if waiting.len() == 1 {
+            out.radio(RadioAction::Connect { phone });
+        }
+        Ok(())
+    }
+
+    pub(super) fn connect_ended(
+        &mut self,
+        phone: Address,
+        error: Option<String>,
+        out: &mut Orders,
+    ) {
+        let name = self.name_of(phone);
+        let result = match error {
+            None => Ok(()),
+            Some(error) => {
+                out.tell(Story::ConnectFailed {
+                    name: name.clone(),
+                    address: phone,
+                    error: error.clone(),
+                });
+                Err(Rejection::new(
+                    RejectionKind::NotConnected,
+                    format!("{name} did not connect: {error}"),
+                ))
+            }
+        };
+        for id in self.connection.waiting.remove(&phone).into_iter().flatten() {
+            out.reply(id, result.clone());
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, phone: Address, out: &mut Orders) -> Result<(), Rejection> {
+        if !self.is_trusted(phone) && !self.phones.contains_key(&phone) {
+            return Err(unknown_phone(phone));
+        }
+        if !self.is_connected(phone) {
+            return Err(Rejection::new(
+                RejectionKind::NotConnected,
+                format!("{} is not connected; nothing to do", self.name_of(phone)),
+            ));
+        }
+        out.radio(RadioAction::Disconnect { phone });
+        Ok(())
+    }
+}
+
+/// Says whether the phone gave a name, rather than BlueZ its address for want of one.
+fn is_a_name(facts: &PhoneFacts) -> bool {
+    !facts.name.is_empty() && facts.name.replace('-', ":") != facts.address.to_string()
+}

@@ -1,0 +1,278 @@
+//! Everything the policy can be told.
+//!
+//! Invariant: events are facts in the past tense, plain and comparable, and can be written down and
+//! replayed. None carries a socket, a channel or a clock.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::model::{
+    Address, Now, QuestionId, RequestId, Rules, SpeakerName, StreamFormat, TransportId, Volume,
+};
+
+/// One fact for [`Policy::handle`](super::Policy::handle).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// bluetoothd is on the bus; its adapters follow, if it has any.
+    BluetoothFound,
+    /// bluetoothd left the bus: adapters, phones and transports are gone without further word.
+    BluetoothLost,
+    /// An adapter appeared, or something about it changed.
+    AdapterSeen(AdapterFacts),
+    /// An adapter was unplugged.
+    AdapterGone {
+        /// Its name, like `hci0`.
+        id: String,
+    },
+    /// The radio of the adapter in use is on (again), and BlueZ told which phones it knows. Of
+    /// phones nothing is told while it is off.
+    InventoryTaken {
+        /// Every device it has a bond with or that is connected.
+        phones: Vec<PhoneFacts>,
+    },
+    /// A phone appeared, or something about it changed.
+    PhoneSeen(PhoneFacts),
+    /// BlueZ no longer knows the phone.
+    PhoneGone {
+        /// Its address.
+        phone: Address,
+    },
+    /// BlueZ asked our agent; it waits for [`Action::AnswerAgent`](super::Action::AnswerAgent).
+    AgentAsked {
+        /// To answer by.
+        id: QuestionId,
+        /// The phone, with its bond read when the question came.
+        phone: PhoneFacts,
+        /// What was asked.
+        question: Question,
+    },
+    /// BlueZ withdrew its question.
+    AgentCancelled {
+        /// Which question.
+        id: QuestionId,
+    },
+    /// A phone configured one of our endpoints.
+    TransportOpened {
+        /// To name it by.
+        transport: TransportId,
+        /// Whose it is.
+        phone: Address,
+        /// What it will send.
+        format: StreamFormat,
+    },
+    /// A transport started, or stopped.
+    TransportChanged {
+        /// Which one.
+        transport: TransportId,
+        /// Its new state.
+        state: TransportState,
+    },
+    /// A phone moved its slider, or BlueZ confirmed that we did.
+    TransportVolumeChanged {
+        /// Which one.
+        transport: TransportId,
+        /// AVRCP absolute volume, 0 to 127.
+        avrcp: u8,
+    },
+    /// A phone closed its transport.
+    TransportClosed {
+        /// Which one.
+        transport: TransportId,
+    },
+    /// The sound of a transport began to come out.
+    StreamStarted {
+        /// Which one.
+        transport: TransportId,
+    },
+    /// A stream ended by itself: the socket closed, or it could not start.
+    StreamEnded {
+        /// Which one.
+        transport: TransportId,
+        /// What went wrong; nothing when the phone closed it.
+        error: Option<String>,
+    },
+    /// The delay from the phone to the ear changed enough to tell the phone.
+    StreamDelayChanged {
+        /// Which one.
+        transport: TransportId,
+        /// From the arrival of a packet to the sound of it.
+        delay: Duration,
+    },
+    /// PipeWire is there.
+    AudioFound {
+        /// Where sound goes to, as people know it; nothing while there is no output.
+        output: Option<String>,
+    },
+    /// PipeWire went away; its streams are gone.
+    AudioLost,
+    /// A client of the D-Bus service wants something.
+    Requested {
+        /// To reply by.
+        id: RequestId,
+        /// What it wants.
+        request: Request,
+    },
+    /// An attempt to connect a phone ended.
+    ConnectEnded {
+        /// Which one.
+        phone: Address,
+        /// Why it failed, if it did.
+        error: Option<String>,
+    },
+    /// The configuration was read, at start or again, and is valid.
+    ConfigLoaded(Rules),
+    /// The configuration was read again and is not valid; the old one stays.
+    ConfigRefused {
+        /// The problems, one a line.
+        problems: String,
+    },
+    /// A timer armed by [`Action::ArmTimer`](super::Action::ArmTimer) ran out.
+    TimerFired {
+        /// Which one.
+        timer: Timer,
+    },
+}
+
+/// What is known of an adapter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterFacts {
+    /// Its name, like `hci0`.
+    pub id: String,
+    /// Its address.
+    pub address: Address,
+    /// Whether its radio is on.
+    pub powered: bool,
+    /// Whether rfkill holds its radio off.
+    pub block: RadioBlock,
+    /// Whether phones can find it.
+    pub discoverable: bool,
+    /// Whether it takes new bonds.
+    pub pairable: bool,
+    /// Its name in the air.
+    pub alias: String,
+    /// Its class of device (24 bits).
+    pub class: u32,
+}
+
+/// What rfkill says of an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RadioBlock {
+    /// The radio may be on.
+    Free,
+    /// Blocked by software; can be lifted.
+    Soft,
+    /// Blocked by a switch; only a hand can lift it.
+    Hard,
+}
+
+/// What BlueZ knows of a phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhoneFacts {
+    /// Its address.
+    pub address: Address,
+    /// What it calls itself; its address while that is unknown.
+    pub name: String,
+    /// Whether both sides keep a key: not so after pairing with "no bonding".
+    pub bonded: bool,
+    /// BlueZ's own trusted flag, with which services are used without our agent being asked.
+    pub trusted: bool,
+    /// Whether it offers music (A2DP source, UUID 110a); unknown and false until it was asked.
+    pub source: bool,
+    /// Whether there is a link.
+    pub connected: bool,
+}
+
+/// What BlueZ asks an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Question {
+    /// May this phone, which shows the same six digits, pair?
+    Confirm {
+        /// 0 to 999999.
+        passkey: u32,
+    },
+    /// May this phone, which shows nothing, pair?
+    Authorize,
+    /// May this phone use this service?
+    Service {
+        /// The service's UUID, lower case.
+        uuid: String,
+    },
+    /// A PIN or a passkey to be typed in: old devices and keyboards.
+    Secret,
+}
+
+/// The states of a media transport that matter to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransportState {
+    /// The phone does not send.
+    Idle,
+    /// The phone wants to send and waits for us.
+    Pending,
+    /// The phone sends and we have the socket.
+    Active,
+}
+
+/// What a client can want.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Request {
+    /// Open the pairing window, or keep it open for longer.
+    OpenPairing {
+        /// For how long; the configured length if nothing is said.
+        length: Option<Duration>,
+    },
+    /// Close the pairing window.
+    ClosePairing,
+    /// Call a trusted phone.
+    Connect {
+        /// Which one.
+        phone: Address,
+    },
+    /// Hang up on a phone.
+    Disconnect {
+        /// Which one.
+        phone: Address,
+    },
+    /// Trust a phone no longer, and remove its bond.
+    Forget {
+        /// Which one.
+        phone: Address,
+    },
+    /// Call the speaker something else, for good.
+    Rename {
+        /// The new name; nothing to go back to the configured one.
+        name: Option<SpeakerName>,
+    },
+    /// Set the volume of a phone, or of whoever plays.
+    SetVolume {
+        /// Which one; if nothing is said, those who play, else those connected, else the start.
+        phone: Option<Address>,
+        /// The new volume; the ceiling holds it down.
+        volume: Volume,
+    },
+}
+
+/// The timers of the policy. Each runs at most once at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Timer {
+    /// The pairing window closes.
+    PairingWindow,
+    /// An adapter that did not come up is asked again.
+    AdapterRetry,
+}
+
+/// An event with its time: one line of a recorded session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// When the daemon took it from its queue.
+    pub now: Now,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}

@@ -1,0 +1,472 @@
+//! The words of the policy: plain values without behaviour of their own.
+//!
+//! Invariant: a value that exists is valid. [`Address`], [`Volume`] and [`SpeakerName`] can only be
+//! made from input that was checked, so nothing further in has to check again.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A Bluetooth device address (BD_ADDR), most significant octet first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address([u8; 6]);
+
+impl Address {
+    /// Makes an address from its six octets, most significant first.
+    pub const fn new(octets: [u8; 6]) -> Self {
+        Self(octets)
+    }
+
+    /// Returns the six octets, most significant first.
+    pub const fn octets(self) -> [u8; 6] {
+        self.0
+    }
+
+    /// Returns the last two octets as four hex digits, as used in the default speaker name.
+    pub fn suffix(self) -> String {
+        format!("{:02X}{:02X}", self.0[4], self.0[5])
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02X}:{b:02X}:{c:02X}:{d:02X}:{e:02X}:{g:02X}")
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is not a Bluetooth address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAnAddress;
+
+impl fmt::Display for NotAnAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a Bluetooth address; write it like 00:1A:7D:DA:71:13")
+    }
+}
+
+impl std::error::Error for NotAnAddress {}
+
+impl FromStr for Address {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
+        let mut octets = [0; 6];
+        let mut parts = text.split(':');
+        for octet in &mut octets {
+            let part = parts.next().ok_or(NotAnAddress)?;
+            if part.len() != 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(NotAnAddress);
+            }
+            *octet = u8::from_str_radix(part, 16).map_err(|_| NotAnAddress)?;
+        }
+        if parts.next().is_some() {
+            Err(NotAnAddress)
+        } else {
+            Ok(Self(octets))
+        }
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+/// A perceived loudness from 0 (silent) to 100 (as loud as the phone sent it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Volume(u8);
+
+impl Volume {
+    /// Silence.
+    pub const MIN: Self = Self(0);
+    /// The phone's own level, unchanged.
+    pub const MAX: Self = Self(100);
+
+    /// Makes a volume, or nothing when `percent` is above 100.
+    pub const fn new(percent: u8) -> Option<Self> {
+        if percent <= 100 {
+            Some(Self(percent))
+        } else {
+            None
+        }
+    }
+
+    /// Returns the volume as 0 to 100.
+    pub const fn percent(self) -> u8 {
+        self.0
+    }
+
+    /// Moves by `steps` per cent and stops at the ends.
+    pub fn step(self, steps: i16) -> Self {
+        let moved = (i16::from(self.0).saturating_add(steps)).clamp(0, 100);
+        Self(u8::try_from(moved).unwrap_or(100))
+    }
+
+    /// Converts from AVRCP absolute volume, 0 to 127 (AVRCP 1.6.2, 6.13.1).
+    pub fn from_avrcp(value: u8) -> Self {
+        let value = u16::from(value.min(127));
+        Self(((value * 100 + 63) / 127) as u8)
+    }
+
+    /// Converts to AVRCP absolute volume, 0 to 127.
+    pub fn to_avrcp(self) -> u8 {
+        ((u16::from(self.0) * 127 + 50) / 100) as u8
+    }
+
+    /// Returns the factor to apply to samples: the cube of the fraction, which ears find even and
+    /// which PipeWire's own sliders use. 100 gives exactly 1.
+    pub fn gain(self) -> f32 {
+        let fraction = f32::from(self.0) / 100.0;
+        fraction * fraction * fraction
+    }
+}
+
+impl<'de> Deserialize<'de> for Volume {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let percent = u8::deserialize(deserializer)?;
+        Self::new(percent).ok_or_else(|| de::Error::custom("a volume is 0 to 100"))
+    }
+}
+
+/// A name that phones can show: 1 to 248 bytes of UTF-8 without control characters
+/// (Core 5.4, Vol 3, Part C, 3.2.2).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct SpeakerName(String);
+
+/// Why a text cannot be a speaker's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadName {
+    /// Nothing but white space.
+    Empty,
+    /// More than 248 bytes in UTF-8; the length is given.
+    TooLong(usize),
+    /// A line break, a tab or the like.
+    ControlCharacter,
+}
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("a name cannot be empty"),
+            Self::TooLong(bytes) => {
+                write!(
+                    f,
+                    "a name has at most 248 bytes in UTF-8, this one has {bytes}"
+                )
+            }
+            Self::ControlCharacter => f.write_str("a name cannot hold control characters"),
+        }
+    }
+}
+
+impl std::error::Error for BadName {}
+
+impl SpeakerName {
+    /// The longest name that Bluetooth carries, in bytes.
+    pub const MAX_BYTES: usize = 248;
+
+    /// Checks `text`, without the white space around it, as a name.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn new(text: &str) -> Result<Self, BadName> {
+        let text = text.trim();
+        if text.is_empty() {
+            Err(BadName::Empty)
+        } else if text.len() > Self::MAX_BYTES {
+            Err(BadName::TooLong(text.len()))
+        } else if text.chars().any(char::is_control) {
+            Err(BadName::ControlCharacter)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    /// Returns the name a speaker has when nobody gave it one: "Dot-1A2B".
+    pub fn default_for(address: Address) -> Self {
+        Self(format!("Dot-{}", address.suffix()))
+    }
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SpeakerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SpeakerName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// When something happens, by both clocks. The policy has none of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Now {
+    /// Time since the daemon started; never jumps.
+    pub monotonic: Duration,
+    /// Seconds since 1970, for people; may jump.
+    pub unix: u64,
+}
+
+/// Names one question from a client of the D-Bus service until it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RequestId(pub u64);
+
+/// Names one question from BlueZ to our agent until it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct QuestionId(pub u64);
+
+/// Names one A2DP transport while it exists; opaque (BlueZ's object path).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TransportId(pub String);
+
+/// Which adapter to use when there are several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AdapterChoice {
+    /// The first one that is there.
+    First,
+    /// The one with this name, like `hci0`.
+    Named(String),
+    /// The one with this address.
+    Addressed(Address),
+}
+
+/// What the admin decided that the policy goes by; the rest of the configuration is the adapters'.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// The name in the air; without one it is made from the adapter's address.
+    pub name: Option<SpeakerName>,
+    /// The adapter to use.
+    pub adapter: AdapterChoice,
+    /// How long a pairing window stays open.
+    pub window: Duration,
+    /// Whether to open a window at start while nobody is trusted.
+    pub open_when_nobody_is_trusted: bool,
+    /// How many phones may be connected at once; each has an endpoint of each codec.
+    pub max_connected: u8,
+    /// Where a phone's volume starts when it has none remembered.
+    pub start_volume: Volume,
+    /// What no volume exceeds.
+    pub max_volume: Volume,
+}
+
+impl Rules {
+    /// The shortest pairing window.
+    pub const MIN_WINDOW: Duration = Duration::from_secs(10);
+    /// The longest pairing window.
+    pub const MAX_WINDOW: Duration = Duration::from_secs(3600);
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            name: None,
+            adapter: AdapterChoice::First,
+            window: Duration::from_secs(180),
+            open_when_nobody_is_trusted: true,
+            max_connected: 3,
+            start_volume: Volume(60),
+            max_volume: Volume::MAX,
+        }
+    }
+}
+
+/// How the channels of an SBC stream are coded (A2DP 1.4, 4.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelMode {
+    /// One channel.
+    Mono,
+    /// Two channels, each with its own bit pool.
+    DualChannel,
+    /// Two channels that share one bit pool.
+    Stereo,
+    /// Two channels that share one bit pool and what they have in common.
+    JointStereo,
+}
+
+impl ChannelMode {
+    /// Returns the number of channels: 1 or 2.
+    pub const fn channels(self) -> u8 {
+        match self {
+            Self::Mono => 1,
+            Self::DualChannel | Self::Stereo | Self::JointStereo => 2,
+        }
+    }
+}
+
+impl fmt::Display for ChannelMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mono => "mono",
+            Self::DualChannel => "dual channel",
+            Self::Stereo => "stereo",
+            Self::JointStereo => "joint stereo",
+        })
+    }
+}
+
+/// How a phone codes its music.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "codec", rename_all = "kebab-case")]
+pub enum StreamFormat {
+    /// Subband coding, which every A2DP device has.
+    Sbc {
+        /// Sampling rate in Hz: 16000, 32000, 44100 or 48000.
+        rate: u32,
+        /// Channel mode.
+        mode: ChannelMode,
+        /// The largest bit pool the phone may use.
+        max_bitpool: u8,
+    },
+}
+
+impl StreamFormat {
+    /// Returns the codec's name.
+    pub const fn codec(&self) -> &'static str {
+        match self {
+            Self::Sbc { .. } => "SBC",
+        }
+    }
+
+    /// Returns the sampling rate in Hz.
+    pub const fn rate(&self) -> u32 {
+        match self {
+            Self::Sbc { rate, .. } => *rate,
+        }
+    }
+
+    /// Returns the number of channels: 1 or 2.
+    pub const fn channels(&self) -> u8 {
+        match self {
+            Self::Sbc { mode, .. } => mode.channels(),
+        }
+    }
+}
+
+impl fmt::Display for StreamFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sbc { rate, mode, .. } => {
+                let khz = f64::from(*rate) / 1000.0;
+                write!(f, "SBC {khz} kHz {mode}")
+            }
+        }
+    }
+}
+
+/// A phone somebody let in through a pairing window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TrustedPhone {
+    /// Its address.
+    pub address: Address,
+    /// What it calls itself.
+    pub name: String,
+    /// When it was trusted, in seconds since 1970.
+    pub first_seen: u64,
+    /// When it last connected or disconnected, in seconds since 1970.
+    pub last_seen: u64,
+    /// Where its volume was left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<Volume>,
+}
+
+/// What outlives the daemon: whom it trusts and what people chose at run time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// The name given with `dotctl name`; it outranks the configured one.
+    pub name: Option<SpeakerName>,
+    /// The volume that a phone without one of its own starts with; outranks the configured one.
+    pub volume: Option<Volume>,
+    /// The trusted phones, in the order in which they were trusted.
+    pub phones: Vec<TrustedPhone>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_reads_what_it_writes() {
+        let address: Address = "da:4c:10:DE:00:1f".parse().unwrap();
+        assert_eq!(address.to_string(), "DA:4C:10:DE:00:1F");
+        assert_eq!(address.suffix(), "001F");
+        for wrong in [
+            "",
+            "da:4c",
+            "da:4c:10:de:00:1f:00",
+            "da-4c-10-de-00-1f",
+            "+a:4c:10:de:00:1f",
+        ] {
+            assert_eq!(wrong.parse::<Address>(), Err(NotAnAddress), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_volume_survives_the_way_over_avrcp() {
+        for percent in 0..=100 {
+            let volume = Volume::new(percent).unwrap();
+            assert_eq!(Volume::from_avrcp(volume.to_avrcp()), volume);
+        }
+        assert_eq!(Volume::MAX.to_avrcp(), 127);
+        assert_eq!(Volume::MIN.to_avrcp(), 0);
+        assert_eq!(Volume::from_avrcp(255), Volume::MAX);
+    }
+
+    #[test]
+    fn gain_is_even_and_ends_at_one() {
+        assert_eq!(Volume::MAX.gain(), 1.0);
+        assert_eq!(Volume::MIN.gain(), 0.0);
+        assert!((Volume(50).gain() - 0.125).abs() < 1e-6);
+    }
+
+    #[test]
+    fn names_are_checked() {
+        assert_eq!(SpeakerName::new("  Küche ").unwrap().as_str(), "Küche");
+        assert_eq!(SpeakerName::new(" \n"), Err(BadName::Empty));
+        assert_eq!(SpeakerName::new("a\u{7}b"), Err(BadName::ControlCharacter));
+        assert_eq!(
+            SpeakerName::new(&"é".repeat(125)),
+            Err(BadName::TooLong(250))
+        );
+        assert!(SpeakerName::new(&"é".repeat(124)).is_ok());
+    }
+
+    #[test]
+    fn a_stream_is_told_as_people_would() {
+        let mode = ChannelMode::JointStereo;
+        let format = StreamFormat::Sbc {
+            rate: 44_100,
+            mode,
+            max_bitpool: 53,
+        };
+        assert_eq!(format.to_string(), "SBC 44.1 kHz joint stereo");
+    }
+}

@@ -1,0 +1,419 @@
+//! What plays, and how loud.
+//!
+//! Invariant: only a trusted phone is heard; no volume exceeds the ceiling; what we told a phone's
+//! slider does not come back as its wish.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::event::TransportState;
+use super::model::{Address, Now, StreamFormat, TransportId, Volume};
+use super::pairing::unknown_phone;
+use super::snapshot::{AudioStatus, StreamStatus};
+use super::{Orders, Policy, RadioAction, Rejection, Story, StreamAction};
+
+/// How long after we set a phone's slider its other values are taken for echoes of before.
+const SLIDER_SETTLES: Duration = Duration::from_millis(1500);
+
+/// The transports and the output.
+#[derive(Debug, Default)]
+pub(super) struct Playback {
+    transports: BTreeMap<TransportId, Transport>,
+    pub(super) audio: AudioStatus,
+}
+
+#[derive(Debug)]
+struct Transport {
+    phone: Address,
+    format: StreamFormat,
+    state: TransportState,
+    /// Whether the audio path was ordered to play it.
+    started: bool,
+    /// Whether it was heard.
+    heard: bool,
+    /// What its slider was set to by us, and until when other values are not the phone's wish.
+    settling: Option<(u8, Duration)>,
+}
+
+impl Playback {
+    fn of_phone(&self, phone: Address) -> impl Iterator<Item = &TransportId> {
+        self.transports
+            .iter()
+            .filter(move |(_, t)| t.phone == phone)
+            .map(|(id, _)| id)
+    }
+
+    /// Returns what a phone plays now.
+    pub(super) fn stream_of(&self, phone: Address) -> Option<StreamStatus> {
+        self.transports
+            .iter()
+            .find(|(_, t)| t.phone == phone && t.started)
+            .map(|(id, t)| StreamStatus {
+                transport: id.clone(),
+                format: t.format,
+            })
+    }
+}
+
+impl Policy {
+    pub(super) fn transport_opened(
+        &mut self,
+        now: Now,
+        id: TransportId,
+        phone: Address,
+        format: StreamFormat,
+        out: &mut Orders,
+    ) {
+        if let Some(facts) = self.phones.get(&phone).cloned() {
+            self.note_bond(now, &facts, out);
+        }
+        let transport = Transport {
+            phone,
+            format,
+            state: TransportState::Idle,
+            started: false,
+            heard: false,
+            settling: None,
+        };
+        self.playback.transports.insert(id.clone(), transport);
+        self.set_slider(now, &id, self.volume_of(phone), out);
+    }
+
+    pub(super) fn transport_changed(
+        &mut self,
+        id: &TransportId,
+        state: TransportState,
+        out: &mut Orders,
+    ) {
+        let Some(transport) = self.playback.transports.get_mut(id) else {
+            return;
+        };
+        transport.state = state;
+        match state {
+            TransportState::Pending => self.start(id, out),
+            TransportState::Idle => self.stop(id, out),
+            TransportState::Active => {}
+        }
+    }
+
+    pub(super) fn transport_closed(&mut self, id: &TransportId, out: &mut Orders) {
+        self.stop(id, out);
+        self.playback.transports.remove(id);
+    }
+
+    pub(super) fn close_all_transports(&mut self, out: &mut Orders) {
+        let ids: Vec<TransportId> = self.playback.transports.keys().cloned().collect();
+        for id in ids {
+            self.transport_closed(&id, out);
+        }
+    }
+
+    fn start(&mut self, id: &TransportId, out: &mut Orders) {
+        let Some(transport) = self.playback.transports.get(id) else {
+            return;
+        };
+        let (phone, format) = (transport.phone, transport.format);
+        if !self.is_trusted(phone) {
+            return;
+        }
+        let (name, volume) = (self.name_of(phone), self.volume_of(phone));
+        if let Some(transport) = self.playback.transports.get_mut(id) {
+            transport.started = true;
+        }
+        out.stream(StreamAction::Start {
+            transport: id.clone(),
+            name,
+            format,
+            volume,
+        });
+    }
+
+    fn stop(&mut self, id: &TransportId, out: &mut Orders) {
+        let Some(transport) = self.playback.transports.get_mut(id) else {
+            return;
+        };
+        let (phone, heard) = (transport.phone, std::mem::take(&mut transport.heard));
+        if std::mem::take(&mut transport.started) {
+            out.stream(StreamAction::Stop {
+                transport: id.clone(),
+            });
+        }
+        if heard {
+            out.tell(Story::Stopped {
+                name: self.name_of(phone),
+                address: phone,
+            });
+        }
+    }
+
+    pub(super) fn stream_started(&mut self, id: &TransportId, out: &mut Orders) {
+        let Some(transport) = self.playback.transports.get_mut(id) else {
+            return;
+        };
+        if !transport.started || std::mem::replace(&mut transport.heard, true) {
+            return;
+        }
+        let (address, format) = (transport.phone, transport.format);
+        out.tell(Story::Playing {
+            name: self.name_of(address),
+            address,
+            format,
+        });
+    }
+
+    pub(super) fn stream_ended(
+        &mut self,
+        id: &TransportId,
+        error: Option<String>,
+        out: &mut Orders,
+    ) {
+        let Some(transport) = self.playback.transports.get(id) else {
+            return;
+        };
+        let address = transport.phone;
+        if transport.started {
+            if let Some(error) = error {
+                out.tell(Story::StreamFailed {
+                    name: self.name_of(address),
+                    address,
+                    error,
+                });
+            }
+            self.stop(id, out);
+        }
+    }
+
+    pub(super) fn stream_delay_changed(
+        &self,
+        transport: TransportId,
+        delay: Duration,
+        out: &mut Orders,
+    ) {
+        if self.playback.transports.contains_key(&transport) {
+            out.radio(RadioAction::SetTransportDelay { transport, delay });
+        }
+    }
+
+    pub(super) fn audio_found(&mut self, output: Option<String>, out: &mut Orders) {
+        let found = match output {
+            Some(output) => AudioStatus::Ready { output },
+            None => AudioStatus::NoOutput,
+        };
+        if found == self.playback.audio {
+            return;
+        }
+        match &found {
+            AudioStatus::Ready { output } => {
+                out.tell(Story::AudioReady {
+                    output: output.clone(),
+                });
+            }
+            AudioStatus::NoOutput | AudioStatus::NoServer => out.tell(Story::AudioWithoutOutput),
+        }
+        let came_back = self.playback.audio == AudioStatus::NoServer;
+        self.playback.audio = found;
+        if came_back {
+            let playing: Vec<TransportId> = self
+                .playback
+                .transports
+                .iter()
+                .filter(|(_, transport)| transport.started)
+                .map(|(id, _)| id.clone())
+                .collect();
+            for id in playing {
+                self.start(&id, out);
+            }
+        }
+    }
+
+    pub(super) fn audio_lost(&mut self, out: &mut Orders) {
+        if self.playback.audio != AudioStatus::NoServer {
+            self.playback.audio = AudioStatus::NoServer;
+            out.tell(Story::AudioLost);
+        }
+    }
+
+    pub(super) fn volume_of(&self, phone: Address) -> Volume {
+        let known = self
+            .memory
+            .phones
+            .iter()
+            .find(|known| known.address == phone);
+        let volume = known.and_then(|known| known.volume);
+        volume
+            .unwrap_or_else(|| self.start_volume())
+            .min(self.rules.max_volume)
+    }
+
+    /// Returns the volume a phone without one of its own starts with.
+    pub(super) fn start_volume(&self) -> Volume {
+        self.memory
+            .volume
+            .unwrap_or(self.rules.start_volume)
+            .min(self.rules.max_volume)
+    }
+
+    fn set_slider(&mut self, now: Now, id: &TransportId, volume: Volume, out: &mut Orders) {
+        let avrcp = volume.to_avrcp();
+        if let Some(transport) = self.playback.transports.get_mut(id) {
+            transport.settling = Some((avrcp, now.monotonic + SLIDER_SETTLES));
+            out.radio(RadioAction::SetTransportVolume {
+                transport: id.clone(),
+                avrcp,
+            });
+        }
+    }
+
+    pub(super) fn transport_volume_changed(
+        &mut self,
+        now: Now,
+        id: &TransportId,
+        avrcp: u8,
+        out: &mut Orders,
+    ) {
+        let Some(transport) = self.playback.transports.get_mut(id) else {
+            return;
+        };
+        let phone = transport.phone;
+        match transport.settling {
+            Some((ours, _)) if ours == avrcp => {
+                transport.settling = None;
+                return;
+            }
+            Some((ours, until)) if now.monotonic < until => {
+                // A phone that sends its old slider on connecting is shown where it belongs.
+                let transport = id.clone();
+                out.radio(RadioAction::SetTransportVolume {
+                    transport,
+                    avrcp: ours,
+                });
+                return;
+            }
+            _ => transport.settling = None,
+        }
+        if self.volume_of(phone).to_avrcp() == avrcp {
+            return;
+        }
+        let wanted = Volume::from_avrcp(avrcp);
+        let volume = wanted.min(self.rules.max_volume);
+        self.note_volume(phone, volume, out);
+        if volume != wanted {
+            self.set_slider(now, &id.clone(), volume, out);
+        }
+    }
+
+    pub(super) fn set_volume(
+        &mut self,
+        now: Now,
+        phone: Option<Address>,
+        volume: Volume,
+        out: &mut Orders,
+    ) -> Result<(), Rejection> {
+        let volume = volume.min(self.rules.max_volume);
+        let phones = match phone {
+            Some(phone) if self.is_trusted(phone) => vec![phone],
+            Some(phone) => return Err(unknown_phone(phone)),
+            None => self.whose_volume(),
+        };
+        if phones.is_empty() {
+            self.memory.volume = Some(volume);
+        }
+        for phone in phones {
+            self.move_volume(now, phone, volume, out);
+        }
+        Ok(())
+    }
+
+    /// Returns those who play, else those who are connected.
+    pub(super) fn whose_volume(&self) -> Vec<Address> {
+        let among = |wanted: &dyn Fn(Address) -> bool| -> Vec<Address> {
+            let all = self.memory.phones.iter().map(|known| known.address);
+            all.filter(|phone| wanted(*phone)).collect()
+        };
+        let playing = among(&|phone| self.playback.stream_of(phone).is_some());
+        if playing.is_empty() {
+            among(&|phone| self.is_connected(phone))
+        } else {
+            playing
+        }
+    }
+
+    fn move_volume(&mut self, now: Now, phone: Address, volume: Volume, out: &mut Orders) {
+        self.note_volume(phone, volume, out);
+        let ids: Vec<TransportId> = self.playback.of_phone(phone).cloned().collect();
+        for id in ids {
+            self.set_slider(now, &id, volume, out);
+        }
+    }
+
+    /// Remembers a phone's volume, applies it to what it plays and tells people.
+    fn note_volume(&mut self, phone: Address, volume: Volume, out: &mut Orders) {
+        let changed = self.volume_of(phone) != volume;
+        if let Some(known) = self
+            .memory
+            .phones
+            .iter_mut()
+            .find(|known| known.address == phone)
+        {
+            known.volume = Some(volume);
+        }
+        if !changed {
+            return;
+        }
+        for (id, transport) in &self.playback.transports {
+            if transport.phone == phone && transport.started {
+                out.stream(StreamAction::SetVolume {
+                    transport: id.clone(),
+                    volume,
+                });
+            }
+        }
+        out.tell(Story::VolumeChanged {
+            name: self.name_of(phone),
+            address: phone,
+            volume,
+        });
+    }
+
+    /// Brings every volume under a ceiling that was lowered.
+    pub(super) fn ceiling_changed(&mut self, out: &mut Orders) {
+        let ceiling = self.rules.max_volume;
+        let above: Vec<(Address, Volume)> = self
+            .memory
+            .phones
+            .iter()
+            .filter_map(|known| known.volume.map(|volume| (known.address, volume)))
+            .filter(|(_, volume)| *volume > ceiling)
+            .collect();
+        for (phone, _) in above {
+            if let Some(known) = self
+                .memory
+                .phones
+                .iter_mut()
+                .find(|known| known.address == phone)
+            {
+                known.volume = Some(ceiling);
+            }
+            self.apply_volume(phone, ceiling, out);
+        }
+    }
+
+    fn apply_volume(&self, phone: Address, volume: Volume, out: &mut Orders) {
+        for (id, transport) in &self.playback.transports {
+            if transport.phone == phone {
+                let transport = id.clone();
+                out.stream(StreamAction::SetVolume {
+                    transport: transport.clone(),
+                    volume,
+                });
+                let avrcp = volume.to_avrcp();
+                out.radio(RadioAction::SetTransportVolume { transport, avrcp });
+            }
+        }
+        out.tell(Story::VolumeChanged {
+            name: self.name_of(phone),
+            address: phone,
+            volume,
+        });
+    }
+}

@@ -1,0 +1,263 @@
+//! Which adapter is used, and how it comes up.
+//!
+//! Invariant: at most one adapter is in use; it is powered, has our name and is neither discoverable
+//! nor pairable unless the pairing window is open. Whatever anybody else switches is put back.
+//!
+//! ```text
+//! no bluetoothd ─▶ missing ─▶ off ─▶ on
+//!       ▲────────────┴─────────┴──────┘  bluetoothd, adapter or power lost
+//! ```
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::event::{AdapterFacts, RadioBlock, Timer};
+use super::model::{AdapterChoice, Address, Now, SpeakerName};
+use super::snapshot::AdapterStatus;
+use super::story::WindowEnd;
+use super::{Action, Orders, Policy, RadioAction, Story};
+
+/// How long an adapter may take to switch on before it is asked again.
+const POWER_ON_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is known of the adapters.
+#[derive(Debug, Default)]
+pub(super) struct Radio {
+    seen: BTreeMap<String, AdapterFacts>,
+    in_use: Option<String>,
+    /// Whether the adapter in use was told of as ready since it last came up.
+    ready: bool,
+    /// Whether its failure to come up was told of.
+    complained: bool,
+    /// Whether bluetoothd is there.
+    bluetooth: bool,
+}
+
+impl Radio {
+    fn facts(&self) -> Option<&AdapterFacts> {
+        self.in_use.as_ref().and_then(|id| self.seen.get(id))
+    }
+
+    /// Returns the adapter's address while the radio is on.
+    pub(super) fn on(&self) -> Option<Address> {
+        self.facts()
+            .filter(|facts| facts.powered)
+            .map(|facts| facts.address)
+    }
+
+    pub(super) fn status(&self) -> AdapterStatus {
+        match self.facts() {
+            None if self.bluetooth => AdapterStatus::Missing,
+            None => AdapterStatus::NoBluetooth,
+            Some(facts) if facts.powered => AdapterStatus::On {
+                id: facts.id.clone(),
+                address: facts.address,
+                class: facts.class,
+                discoverable: facts.discoverable,
+            },
+            Some(facts) => AdapterStatus::Off {
+                id: facts.id.clone(),
+                block: facts.block,
+            },
+        }
+    }
+
+    fn choose(&self, choice: &AdapterChoice) -> Option<&AdapterFacts> {
+        match choice {
+            AdapterChoice::First => self.seen.values().next(),
+            AdapterChoice::Named(id) => self.seen.get(id),
+            AdapterChoice::Addressed(address) => {
+                self.seen.values().find(|facts| facts.address == *address)
+            }
+        }
+    }
+}
+
+impl Policy {
+    pub(super) fn bluetooth_lost(&mut self, out: &mut Orders) {
+        self.radio.seen.clear();
+        let told_before = !self.radio.bluetooth && self.radio.complained;
+        self.leave_adapter(out);
+        self.radio.bluetooth = false;
+        if !told_before {
+            self.radio.complained = true;
+            out.tell(Story::BluetoothLost);
+        }
+    }
+
+    pub(super) fn bluetooth_found(&mut self, out: &mut Orders) {
+        if !std::mem::replace(&mut self.radio.bluetooth, true) {
+            self.radio.complained = false;
+        }
+        self.take_adapter(out);
+    }
+
+    pub(super) fn adapter_seen(&mut self, now: Now, facts: AdapterFacts, out: &mut Orders) {
+        self.radio.bluetooth = true;
+        let id = facts.id.clone();
+        self.radio.seen.insert(id.clone(), facts);
+        self.take_adapter(out);
+        if self.radio.in_use.as_ref() == Some(&id) {
+            self.bring_up(now, out);
+        }
+    }
+
+    pub(super) fn adapter_gone(&mut self, id: &str, out: &mut Orders) {
+        self.radio.seen.remove(id);
+        if self.radio.in_use.as_deref() == Some(id) {
+            self.leave_adapter(out);
+            out.tell(Story::AdapterLost {
+                adapter: id.to_owned(),
+            });
+            self.radio.complained = true;
+            self.take_adapter(out);
+        }
+    }
+
+    /// Takes the adapter that the rules want, if it is there and not taken yet.
+    pub(super) fn take_adapter(&mut self, out: &mut Orders) {
+        let Some(wanted) = self
+            .radio
+            .choose(&self.rules.adapter)
+            .map(|facts| facts.id.clone())
+        else {
+            self.leave_adapter(out);
+            if self.radio.bluetooth && !self.radio.complained {
+                self.radio.complained = true;
+                out.tell(Story::AdapterMissing);
+            }
+            return;
+        };
+        if self.radio.in_use.as_ref() == Some(&wanted) {
+            return;
+        }
+        self.leave_adapter(out);
+        self.radio.in_use = Some(wanted.clone());
+        self.radio.complained = false;
+        self.order_use(wanted, out);
+    }
+
+    fn order_use(&self, id: String, out: &mut Orders) {
+        out.radio(RadioAction::UseAdapter {
+            id,
+            endpoints: self.rules.max_connected,
+        });
+    }
+
+    /// Registers another number of endpoints on the adapter in use.
+    pub(super) fn endpoints_changed(&self, out: &mut Orders) {
+        if let Some(id) = &self.radio.in_use {
+            self.order_use(id.clone(), out);
+        }
+    }
+
+    fn leave_adapter(&mut self, out: &mut Orders) {
+        if self.radio.in_use.take().is_none() {
+            return;
+        }
+        self.radio.ready = false;
+        self.end_window(WindowEnd::AdapterLost, out);
+        out.push(Action::CancelTimer {
+            timer: Timer::AdapterRetry,
+        });
+        self.forget_links(out);
+    }
+
+    /// Moves the adapter in use one step nearer to what it should be.
+    fn bring_up(&mut self, now: Now, out: &mut Orders) {
+        let Some(facts) = self.radio.facts().cloned() else {
+            return;
+        };
+        if !facts.powered {
+            self.switch_on(&facts, out);
+            return;
+        }
+        let name = self.speaker_name_on(facts.address);
+        if facts.alias != name.as_str() {
+            out.radio(RadioAction::SetAlias { name: name.clone() });
+        }
+        if !self.pairing.is_open() && (facts.discoverable || facts.pairable) {
+            out.radio(RadioAction::CloseWindow);
+        }
+        if !self.radio.ready {
+            self.radio.ready = true;
+            self.radio.complained = false;
+            out.push(Action::CancelTimer {
+                timer: Timer::AdapterRetry,
+            });
+            let Self {
+                radio:
+                    Radio {
+                        in_use: Some(adapter),
+                        ..
+                    },
+                ..
+            } = self
+            else {
+                return;
+            };
+            out.tell(Story::SpeakerReady {
+                name,
+                adapter: adapter.clone(),
+                address: facts.address,
+            });
+            self.radio_came_up(now, out);
+        }
+    }
+
+    fn switch_on(&mut self, facts: &AdapterFacts, out: &mut Orders) {
+        if self.radio.ready {
+            self.radio.ready = false;
+            self.forget_links(out);
+        }
+        if facts.block == RadioBlock::Hard {
+            if !self.radio.complained {
+                self.radio.complained = true;
+                out.tell(Story::RadioBlocked {
+                    adapter: facts.id.clone(),
+                });
+            }
+            return;
+        }
+        out.radio(RadioAction::PowerOn);
+        out.push(Action::ArmTimer {
+            timer: Timer::AdapterRetry,
+            after: POWER_ON_PATIENCE,
+        });
+    }
+
+    pub(super) fn adapter_retry(&mut self, out: &mut Orders) {
+        let Some(facts) = self.radio.facts().cloned() else {
+            return;
+        };
+        if facts.powered {
+            return;
+        }
+        if !self.radio.complained {
+            self.radio.complained = true;
+            out.tell(Story::AdapterStaysOff {
+                adapter: facts.id.clone(),
+            });
+        }
+        self.switch_on(&facts, out);
+    }
+
+    /// Returns the name the speaker should have on the adapter with this address.
+    fn speaker_name_on(&self, address: Address) -> SpeakerName {
+        self.chosen_name()
+            .unwrap_or_else(|| SpeakerName::default_for(address))
+    }
+
+    /// Returns the name the speaker should have, if it can be known yet.
+    pub(super) fn speaker_name(&self) -> Option<SpeakerName> {
+        self.chosen_name().or_else(|| {
+            self.radio
+                .facts()
+                .map(|facts| SpeakerName::default_for(facts.address))
+        })
+    }
+
+    fn chosen_name(&self) -> Option<SpeakerName> {
+        self.memory.name.clone().or_else(|| self.rules.name.clone())
+    }
+}

@@ -1,0 +1,113 @@
+//! What can be seen of the policy from outside: one plain value, made anew after each event.
+//!
+//! Invariant: a snapshot holds everything that `dotctl status` and the D-Bus properties show, and
+//! nothing that changes by itself (no ages, no countdowns: points in time instead).
+
+use serde::{Deserialize, Serialize};
+
+use super::event::RadioBlock;
+use super::model::{Address, StreamFormat, TransportId, Volume};
+
+/// The speaker as it is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Its name in the air; empty until an adapter was seen and none is configured.
+    pub name: String,
+    /// The radio.
+    pub adapter: AdapterStatus,
+    /// When the pairing window closes, in seconds since 1970; nothing while it is closed.
+    pub pairing_until: Option<u64>,
+    /// The sound output.
+    pub audio: AudioStatus,
+    /// The volume a phone starts with.
+    pub volume: Volume,
+    /// The volume that nothing exceeds.
+    pub max_volume: Volume,
+    /// Why the configuration on disk is not the one in use; nothing when it is.
+    pub config_problems: Option<String>,
+    /// Every phone that is trusted or connected, in the order in which they were trusted.
+    pub phones: Vec<PhoneStatus>,
+}
+
+impl Default for Volume {
+    fn default() -> Self {
+        Self::MIN
+    }
+}
+
+/// What the radio is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum AdapterStatus {
+    /// bluetoothd is not running.
+    #[default]
+    NoBluetooth,
+    /// bluetoothd runs, but the adapter is not there.
+    Missing,
+    /// It is there, but off.
+    Off {
+        /// Its name, like `hci0`.
+        id: String,
+        /// What holds it off.
+        block: RadioBlock,
+    },
+    /// It is on.
+    On {
+        /// Its name, like `hci0`.
+        id: String,
+        /// Its address.
+        address: Address,
+        /// Its class of device.
+        class: u32,
+        /// Whether phones can find it.
+        discoverable: bool,
+    },
+}
+
+/// What the sound output is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum AudioStatus {
+    /// PipeWire is not running.
+    #[default]
+    NoServer,
+    /// PipeWire runs, but has no output.
+    NoOutput,
+    /// Sound goes to this output.
+    Ready {
+        /// As people know it.
+        output: String,
+    },
+}
+
+/// A phone as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhoneStatus {
+    /// Its address.
+    pub address: Address,
+    /// Its name.
+    pub name: String,
+    /// Whether somebody let it in.
+    pub trusted: bool,
+    /// Whether BlueZ has a key of it: a trusted phone without one has to pair again.
+    pub bonded: bool,
+    /// Whether there is a link.
+    pub connected: bool,
+    /// What it plays now.
+    pub stream: Option<StreamStatus>,
+    /// Its volume.
+    pub volume: Volume,
+    /// When it was trusted, in seconds since 1970.
+    pub first_seen: Option<u64>,
+    /// When it last connected or disconnected, in seconds since 1970.
+    pub last_seen: Option<u64>,
+}
+
+/// A stream as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamStatus {
+    /// Its transport, to ask the audio path for its figures.
+    pub transport: TransportId,
+    /// Its format.
+    pub format: StreamFormat,
+}

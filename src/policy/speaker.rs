@@ -1,0 +1,111 @@
+//! The speaker as a whole: its name, its configuration, and what it shows of itself.
+//!
+//! Invariant: a configuration is applied whole or not at all, and without touching what plays.
+
+use super::model::{Rules, SpeakerName};
+use super::snapshot::{PhoneStatus, Snapshot};
+use super::{Orders, Policy, RadioAction, Rejection, Story};
+
+impl Policy {
+    pub(super) fn rename(
+        &mut self,
+        name: Option<SpeakerName>,
+        out: &mut Orders,
+    ) -> Result<(), Rejection> {
+        let before = self.speaker_name();
+        self.memory.name = name;
+        self.name_changed(before, out);
+        Ok(())
+    }
+
+    fn name_changed(&self, before: Option<SpeakerName>, out: &mut Orders) {
+        let Some(name) = self.speaker_name() else {
+            return;
+        };
+        if before.as_ref() == Some(&name) {
+            return;
+        }
+        if self.radio.on().is_some() {
+            out.radio(RadioAction::SetAlias { name: name.clone() });
+        }
+        out.tell(Story::Renamed { name });
+    }
+
+    pub(super) fn config_loaded(&mut self, rules: Rules, out: &mut Orders) {
+        self.config_problems = None;
+        let name_before = self.speaker_name();
+        let old = std::mem::replace(&mut self.rules, rules);
+        if old.name != self.rules.name {
+            // Whoever wrote a new name into the file wants to hear it, whatever was said before.
+            self.memory.name = None;
+        }
+        if old.adapter != self.rules.adapter {
+            self.take_adapter(out);
+        } else if old.max_connected != self.rules.max_connected {
+            self.endpoints_changed(out);
+        }
+        self.name_changed(name_before, out);
+        self.ceiling_changed(out);
+        out.tell(Story::ConfigApplied);
+    }
+
+    pub(super) fn config_refused(&mut self, problems: String, out: &mut Orders) {
+        self.config_problems = Some(problems.clone());
+        out.tell(Story::ConfigRefused { problems });
+    }
+
+    /// Returns the speaker as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        let trusted = self.memory.phones.iter().map(|known| {
+            let facts = self.phones.get(&known.address);
+            PhoneStatus {
+                address: known.address,
+                name: known.name.clone(),
+                trusted: true,
+                bonded: facts.is_some_and(|facts| facts.bonded),
+                connected: facts.is_some_and(|facts| facts.connected),
+                stream: self.playback.stream_of(known.address),
+                volume: self.volume_of(known.address),
+                first_seen: Some(known.first_seen),
+                last_seen: Some(known.last_seen),
+            }
+        });
+        let strangers = self
+            .phones
+            .values()
+            .filter(|facts| facts.connected && !self.is_trusted(facts.address))
+            .map(|facts| PhoneStatus {
+                address: facts.address,
+                name: facts.name.clone(),
+                trusted: false,
+                bonded: facts.bonded,
+                connected: true,
+                stream: None,
+                volume: self.start_volume(),
+                first_seen: None,
+                last_seen: None,
+            });
+        Snapshot {
+            name: self
+                .speaker_name()
+                .map(|name| name.to_string())
+                .unwrap_or_default(),
+            adapter: self.radio.status(),
+            pairing_until: self.pairing.open_until(),
+            audio: self.playback.audio.clone(),
+            volume: self.shown_volume(),
+            max_volume: self.rules.max_volume,
+            config_problems: self.config_problems.clone(),
+            phones: trusted.chain(strangers).collect(),
+        }
+    }
+
+    /// Returns the volume of whom `dotctl volume` would turn: who plays, else who is connected, else
+    /// where the next phone starts.
+    fn shown_volume(&self) -> super::model::Volume {
+        match self.whose_volume().first() {
+            Some(phone) => self.volume_of(*phone),
+            None => self.start_volume(),
+        }
+    }
+}

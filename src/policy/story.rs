@@ -1,0 +1,323 @@
+//! What happened, told to people: one sentence each in the journal and in `dotctl monitor`.
+//!
+//! Invariant: a story is told once per thing that happened to a person, not per thing that happened
+//! to the program. A warning is something an admin should look at, and says what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::model::{Address, SpeakerName, StreamFormat, Volume};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "story", rename_all = "kebab-case")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the words of the sentence above them"
+)]
+pub enum Story {
+    /// The adapter is up and phones that are trusted can connect.
+    SpeakerReady {
+        name: SpeakerName,
+        adapter: String,
+        address: Address,
+    },
+    /// bluetoothd is not running.
+    BluetoothLost,
+    /// No adapter, or the configured one is not there.
+    AdapterMissing,
+    /// The adapter was unplugged.
+    AdapterLost { adapter: String },
+    /// A switch holds the radio off.
+    RadioBlocked { adapter: String },
+    /// The adapter does not switch on.
+    AdapterStaysOff { adapter: String },
+    /// The pairing window opened.
+    PairingOpened { length: Duration, first_start: bool },
+    /// The pairing window closed.
+    PairingClosed { why: WindowEnd },
+    /// A phone was let in.
+    PhonePaired {
+        name: String,
+        address: Address,
+        again: bool,
+    },
+    /// Somebody tried to pair while the window was closed, or with a PIN.
+    PairingRefused {
+        name: String,
+        address: Address,
+        why: PairingRefusal,
+    },
+    /// A device that is not trusted tried to use a service.
+    ServiceRefused {
+        name: String,
+        address: Address,
+        uuid: String,
+    },
+    /// A trusted phone connected.
+    PhoneConnected { name: String, address: Address },
+    /// It disconnected.
+    PhoneDisconnected { name: String, address: Address },
+    /// A phone we called did not answer.
+    ConnectFailed {
+        name: String,
+        address: Address,
+        error: String,
+    },
+    /// A phone was forgotten.
+    PhoneForgotten { name: String, address: Address },
+    /// BlueZ trusts a bonded phone that our list does not have, so an admin did: taken over.
+    PhoneAdopted { name: String, address: Address },
+    /// BlueZ has a bond with a device nobody trusted: left alone and let nowhere.
+    StrangerBonded { name: String, address: Address },
+    /// Our list trusts a phone that BlueZ has no key of.
+    BondMissing { name: String, address: Address },
+    /// Music began.
+    Playing {
+        name: String,
+        address: Address,
+        format: StreamFormat,
+    },
+    /// Music ended.
+    Stopped { name: String, address: Address },
+    /// Music could not begin, or broke off.
+    StreamFailed {
+        name: String,
+        address: Address,
+        error: String,
+    },
+    /// A phone's volume moved.
+    VolumeChanged {
+        name: String,
+        address: Address,
+        volume: Volume,
+    },
+    /// The speaker has another name.
+    Renamed { name: SpeakerName },
+    /// The configuration was read again.
+    ConfigApplied,
+    /// The configuration on disk is broken and not in use.
+    ConfigRefused { problems: String },
+    /// PipeWire is there.
+    AudioReady { output: String },
+    /// PipeWire is there and has no output.
+    AudioWithoutOutput,
+    /// PipeWire went away.
+    AudioLost,
+}
+
+/// Why the pairing window closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowEnd {
+    /// Its time was over.
+    TimeOver,
+    /// A phone has paired.
+    Paired,
+    /// Somebody closed it.
+    Asked,
+    /// The adapter went away.
+    AdapterLost,
+}
+
+/// Why a pairing was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PairingRefusal {
+    /// The window is closed.
+    WindowClosed,
+    /// The device wants a PIN typed in.
+    NeedsPin,
+}
+
+impl Story {
+    /// Says whether an admin should look at it.
+    pub const fn is_warning(&self) -> bool {
+        matches!(
+            self,
+            Self::BluetoothLost
+                | Self::AdapterMissing
+                | Self::AdapterLost { .. }
+                | Self::RadioBlocked { .. }
+                | Self::AdapterStaysOff { .. }
+                | Self::StrangerBonded { .. }
+                | Self::BondMissing { .. }
+                | Self::StreamFailed { .. }
+                | Self::ConfigRefused { .. }
+                | Self::AudioWithoutOutput
+                | Self::AudioLost
+        )
+    }
+
+    /// Returns the phone it happened to, if it happened to one.
+    pub const fn phone(&self) -> Option<Address> {
+        match self {
+            Self::PhonePaired { address, .. }
+            | Self::PairingRefused { address, .. }
+            | Self::ServiceRefused { address, .. }
+            | Self::PhoneConnected { address, .. }
+            | Self::PhoneDisconnected { address, .. }
+            | Self::ConnectFailed { address, .. }
+            | Self::PhoneForgotten { address, .. }
+            | Self::PhoneAdopted { address, .. }
+            | Self::StrangerBonded { address, .. }
+            | Self::BondMissing { address, .. }
+            | Self::Playing { address, .. }
+            | Self::Stopped { address, .. }
+            | Self::StreamFailed { address, .. }
+            | Self::VolumeChanged { address, .. } => Some(*address),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SpeakerReady { .. }
+            | Self::BluetoothLost
+            | Self::AdapterMissing
+            | Self::AdapterLost { .. }
+            | Self::RadioBlocked { .. }
+            | Self::AdapterStaysOff { .. } => self.fmt_radio(f),
+            Self::PairingOpened { .. }
+            | Self::PairingClosed { .. }
+            | Self::PhonePaired { .. }
+            | Self::PairingRefused { .. }
+            | Self::ServiceRefused { .. }
+            | Self::PhoneAdopted { .. }
+            | Self::StrangerBonded { .. }
+            | Self::BondMissing { .. } => self.fmt_trust(f),
+            _ => self.fmt_use(f),
+        }
+    }
+}
+
+impl Story {
+    fn fmt_radio(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SpeakerReady {
+                name,
+                adapter,
+                address,
+            } => {
+                write!(f, "\"{name}\" is ready on {adapter} ({address})")
+            }
+            Self::BluetoothLost => {
+                f.write_str("bluetoothd is not running; start it with `systemctl start bluetooth`")
+            }
+            Self::AdapterMissing => f.write_str(
+                "no Bluetooth adapter; plug one in, or name one that is there in dotd.toml",
+            ),
+            Self::AdapterLost { adapter } => write!(f, "{adapter} went away; plug it in again"),
+            Self::RadioBlocked { adapter } => {
+                write!(
+                    f,
+                    "a switch holds {adapter} off; turn it, see `rfkill list`"
+                )
+            }
+            Self::AdapterStaysOff { adapter } => {
+                write!(
+                    f,
+                    "{adapter} does not switch on; see `journalctl -u bluetooth`"
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fmt_trust(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PairingOpened {
+                length,
+                first_start: true,
+            } => {
+                write!(
+                    f,
+                    "nobody is trusted yet: pairing is open for {} s",
+                    length.as_secs()
+                )
+            }
+            Self::PairingOpened { length, .. } => {
+                write!(f, "pairing is open for {} s", length.as_secs())
+            }
+            Self::PairingClosed { why } => f.write_str(match why {
+                WindowEnd::TimeOver => "pairing is closed: time is over",
+                WindowEnd::Paired => "pairing is closed: a phone has paired",
+                WindowEnd::Asked => "pairing is closed",
+                WindowEnd::AdapterLost => "pairing is closed: the adapter went away",
+            }),
+            Self::PhonePaired {
+                name, again: false, ..
+            } => write!(f, "{name} paired"),
+            Self::PhonePaired { name, .. } => write!(f, "{name} paired again"),
+            Self::PairingRefused { name, address, why } => match why {
+                PairingRefusal::WindowClosed => {
+                    write!(
+                        f,
+                        "{name} ({address}) wanted to pair, but pairing is closed"
+                    )
+                }
+                PairingRefusal::NeedsPin => {
+                    write!(
+                        f,
+                        "{name} ({address}) wanted to pair with a PIN, which is not safe"
+                    )
+                }
+            },
+            Self::ServiceRefused { name, address, .. } => {
+                write!(f, "{name} ({address}) is not trusted and was refused")
+            }
+            Self::PhoneAdopted { name, .. } => write!(
+                f,
+                "{name} was trusted in BlueZ only; taken into the list, `dotctl forget` undoes it"
+            ),
+            Self::StrangerBonded { name, address } => write!(
+                f,
+                "BlueZ has a bond with {name} ({address}), whom nobody trusts; it gets nothing \
+                 until it connects while pairing is open"
+            ),
+            Self::BondMissing { name, address } => write!(
+                f,
+                "{name} ({address}) is trusted, but BlueZ lost its key; pair it again with \
+                 `dotctl pair`"
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn fmt_use(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PhoneConnected { name, .. } => write!(f, "{name} connected"),
+            Self::PhoneDisconnected { name, .. } => write!(f, "{name} disconnected"),
+            Self::ConnectFailed { name, error, .. } => write!(f, "{name} did not connect: {error}"),
+            Self::PhoneForgotten { name, .. } => write!(f, "{name} is forgotten"),
+            Self::Playing { name, format, .. } => write!(f, "{name} is playing, {format}"),
+            Self::Stopped { name, .. } => write!(f, "{name} stopped playing"),
+            Self::StreamFailed { name, error, .. } => {
+                write!(f, "{name} cannot be heard: {error}")
+            }
+            Self::VolumeChanged { name, volume, .. } => {
+                write!(f, "{name} is at volume {}", volume.percent())
+            }
+            Self::Renamed { name } => write!(f, "the speaker is called \"{name}\" now"),
+            Self::ConfigApplied => f.write_str("the configuration was read again"),
+            Self::ConfigRefused { problems } => {
+                write!(
+                    f,
+                    "the new configuration is broken, the old one stays: {problems}"
+                )
+            }
+            Self::AudioReady { output } => write!(f, "sound goes to {output}"),
+            Self::AudioWithoutOutput => f.write_str(
+                "there is no sound output; connect one, `aplay -l` lists the sound cards",
+            ),
+            Self::AudioLost => {
+                f.write_str("PipeWire is not running; see `systemctl status dotd-pipewire`")
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What holds in every life, whatever happens in whatever order.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn phone() -> impl Strategy<Value = Address> {
+    (1_u8..5).prop_map(|last| Address::new([0xF0, 0, 0, 0, 0, last]))
+}
+
+fn facts() -> impl Strategy<Value = PhoneFacts> {
+    (phone(), any::<[bool; 4]>()).prop_map(|(address, [bonded, trusted, source, connected])| {
+        PhoneFacts {
+            address,
+            name: format!("Phone {address}"),
+            bonded,
+            trusted,
+            source,
+            connected,
+        }
+    })
+}
+
+fn adapters() -> impl Strategy<Value = AdapterFacts> {
+    (0..2, any::<[bool; 3]>()).prop_map(|(id, [powered, discoverable, pairable])| AdapterFacts {
+        id: format!("hci{id}"),
+        powered,
+        discoverable,
+        pairable,
+        ..adapter()
+    })
+}
+
+fn question() -> impl Strategy<Value = Question> {
+    prop_oneof![
+        Just(Question::Authorize),
+        Just(Question::Confirm { passkey: 9 }),
+        Just(Question::Secret),
+        Just(service(MUSIC)),
+        Just(service(KEYBOARD)),
+    ]
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let volume = || (0_u8..=100).prop_map(|percent| Volume::new(percent).unwrap());
+    prop_oneof![
+        (0_u64..4000).prop_map(|seconds| Request::OpenPairing {
+            length: Some(Duration::from_secs(seconds))
+        }),
+        Just(Request::OpenPairing { length: None }),
+        Just(Request::ClosePairing),
+        phone().prop_map(|phone| Request::Connect { phone }),
+        phone().prop_map(|phone| Request::Disconnect { phone }),
+        phone().prop_map(|phone| Request::Forget { phone }),
+        Just(Request::Rename {
+            name: SpeakerName::new("Some name").ok()
+        }),
+        (proptest::option::of(phone()), volume())
+            .prop_map(|(phone, volume)| Request::SetVolume { phone, volume }),
+    ]
+}
+
+fn transport() -> impl Strategy<Value = (TransportId, Address)> {
+    phone().prop_map(|phone| (TransportId(format!("/{phone}/fd0")), phone))
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let format = StreamFormat::Sbc {
+        rate: 48_000,
+        mode: ChannelMode::Stereo,
+        max_bitpool: 53,
+    };
+    let state = prop_oneof![
+        Just(TransportState::Idle),
+        Just(TransportState::Pending),
+        Just(TransportState::Active)
+    ];
+    prop_oneof![
+        1 => Just(Event::BluetoothFound),
+        1 => Just(Event::BluetoothLost),
+        4 => adapters().prop_map(Event::AdapterSeen),
+        1 => (0..2).prop_map(|id| Event::AdapterGone { id: format!("hci{id}") }),
+        1 => proptest::collection::vec(facts(), 0..4)
+            .prop_map(|phones| Event::InventoryTaken { phones }),
+        4 => facts().prop_map(Event::PhoneSeen),
+        1 => phone().prop_map(|phone| Event::PhoneGone { phone }),
+        4 => (any::<u64>(), facts(), question()).prop_map(|(id, phone, question)| {
+            Event::AgentAsked { id: QuestionId(id), phone, question }
+        }),
+        2 => transport().prop_map(move |(transport, phone)| Event::TransportOpened {
+            transport, phone, format
+        }),
+        2 => (transport(), state).prop_map(|((transport, _), state)| Event::TransportChanged {
+            transport, state
+        }),
+        1 => (transport(), any::<u8>()).prop_map(|((transport, _), avrcp)| {
+            Event::TransportVolumeChanged { transport, avrcp }
+        }),
+        1 => transport().prop_map(|(transport, _)| Event::TransportClosed { transport }),
+        1 => transport().prop_map(|(transport, _)| Event::StreamStarted { transport }),
+        1 => transport().prop_map(|(transport, _)| Event::StreamEnded { transport, error: None }),
+        1 => Just(Event::AudioFound { output: None }),
+        1 => Just(Event::AudioLost),
+        4 => request().prop_map(|request| Event::Requested { id: RequestId(0), request }),
+        1 => phone().prop_map(|phone| Event::ConnectEnded { phone, error: None }),
+        1 => (0_u8..=100).prop_map(|max| Event::ConfigLoaded(Rules {
+            max_volume: Volume::new(max).unwrap(),
+            start_volume: Volume::new(max).unwrap(),
+            ..Rules::default()
+        })),
+        1 => Just(Event::TimerFired { timer: Timer::PairingWindow }),
+        1 => Just(Event::TimerFired { timer: Timer::AdapterRetry }),
+    ]
+}
+
+/// What an observer of events and actions alone can hold the policy to.
+#[derive(Default)]
+struct Observer {
+    asked: u64,
+    replied: Vec<RequestId>,
+    /// What the radio was last told.
+    window_ordered: bool,
+}
+
+impl Observer {
+    fn check(&mut self, life: &Life, event: &Event, trusted_before: &[Address], orders: &[Action]) {
+        let policy = &life.policy;
+        for action in orders {
+            match action {
+                Action::Reply { id, .. } => self.replied.push(*id),
+                Action::Radio(RadioAction::OpenWindow { .. }) => self.window_ordered = true,
+                Action::Radio(RadioAction::CloseWindow | RadioAction::UseAdapter { .. }) => {
+                    self.window_ordered = false;
+                }
+                Action::Radio(RadioAction::AnswerAgent { allow: true, .. }) => {
+                    let Event::AgentAsked {
+                        phone, question, ..
+                    } = event
+                    else {
+                        panic!("an answer without a question")
+                    };
+                    if let Question::Service { uuid } = question {
+                        assert!(phone.bonded && uuid == MUSIC && policy.is_trusted(phone.address));
+                    } else {
+                        assert!(policy.pairing.is_open());
+                    }
+                }
+                Action::Stream(
+                    StreamAction::Start { volume, .. } | StreamAction::SetVolume { volume, .. },
+                ) => assert!(*volume <= policy.rules.max_volume),
+                _ => {}
+            }
+        }
+        if !policy.pairing.is_open() {
+            assert!(
+                !self.window_ordered || policy.radio.on().is_none(),
+                "after {event:?}"
+            );
+        }
+        for known in &policy.memory().phones {
+            let newcomer = !trusted_before.contains(&known.address);
+            let explained = matches!(
+                event,
+                Event::PhoneSeen(_)
+                    | Event::AgentAsked { .. }
+                    | Event::TransportOpened { .. }
+                    | Event::InventoryTaken { .. }
+            );
+            assert!(
+                !newcomer || explained,
+                "{event:?} made {} trusted",
+                known.address
+            );
+        }
+        check_what_is_shown(policy);
+    }
+}
+
+fn check_what_is_shown(policy: &Policy) {
+    let snapshot = policy.snapshot();
+    for phone in &snapshot.phones {
+        assert!(phone.volume <= snapshot.max_volume);
+        assert!(phone.trusted || phone.stream.is_none());
+    }
+    let mut list: Vec<Address> = policy.memory().phones.iter().map(|p| p.address).collect();
+    list.sort_unstable();
+    list.dedup();
+    assert_eq!(
+        list.len(),
+        policy.memory().phones.len(),
+        "each phone is in the list once"
+    );
+}
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hold_in_every_life(steps in proptest::collection::vec((event(), 0_u64..40), 1..60)) {
+        let mut life = Life::new(Memory::default());
+        let mut observer = Observer::default();
+        for (mut event, pause) in steps {
+            life.wait(pause);
+            if let Event::Requested { id, .. } = &mut event {
+                observer.asked += 1;
+                *id = RequestId(observer.asked);
+            }
+            let trusted: Vec<Address> =
+                life.policy.memory().phones.iter().map(|known| known.address).collect();
+            life.tell(event.clone());
+            let orders = life.taken();
+            observer.check(&life, &event, &trusted, &orders);
+        }
+        // Whoever still waits for a phone is answered when the call ends.
+        for last in 1..5 {
+            let phone = Address::new([0xF0, 0, 0, 0, 0, last]);
+            life.tell(Event::ConnectEnded { phone, error: None });
+        }
+        let ended = life.taken();
+        let late = ended.iter().filter_map(|action| match action {
+            Action::Reply { id, .. } => Some(*id),
+            _ => None,
+        });
+        observer.replied.extend(late);
+        observer.replied.sort_unstable();
+        let every: Vec<RequestId> = (1..=observer.asked).map(RequestId).collect();
+        prop_assert_eq!(observer.replied, every, "every request is answered exactly once");
+    }
+
+    #[test]
+    fn events_can_be_written_down_and_read_again(event in event()) {
+        let text = serde_json::to_string(&event).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+    }
+}

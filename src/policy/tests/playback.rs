@@ -1,0 +1,135 @@
+//! What plays, how loud, and what a reload leaves alone.
+
+use super::*;
+
+#[test]
+fn music_starts_stops_and_is_told_when_it_is_heard() {
+    let mut life = Life::with_anna();
+    let id = life.music(ANNA);
+    let orders = life.taken();
+    assert!(orders.iter().any(|action| matches!(
+        action,
+        Action::Stream(StreamAction::Start { volume, .. }) if volume.percent() == 60
+    )));
+    assert!(
+        !orders
+            .iter()
+            .any(|action| matches!(action, Action::Tell(_)))
+    );
+    life.tell(Event::StreamStarted {
+        transport: id.clone(),
+    });
+    life.tell(Event::StreamStarted {
+        transport: id.clone(),
+    });
+    assert_eq!(life.stories().len(), 1);
+    life.tell(Event::TransportChanged {
+        transport: id.clone(),
+        state: TransportState::Idle,
+    });
+    let orders = life.taken();
+    assert_eq!(
+        orders[0],
+        Action::Stream(StreamAction::Stop { transport: id })
+    );
+    assert!(matches!(orders[1], Action::Tell(Story::Stopped { .. })));
+}
+
+#[test]
+fn a_stranger_with_a_transport_is_not_heard() {
+    let mut life = Life::ready();
+    life.tell(Event::PhoneSeen(bonded(BEN, "Ben")));
+    life.music(BEN);
+    assert!(
+        !life
+            .taken()
+            .iter()
+            .any(|action| matches!(action, Action::Stream(_)))
+    );
+}
+
+#[test]
+fn the_slider_we_set_does_not_come_back_as_a_wish() {
+    let mut life = Life::with_anna();
+    let id = life.music(ANNA);
+    let moved = |life: &mut Life, avrcp| {
+        life.taken();
+        life.tell(Event::TransportVolumeChanged {
+            transport: id.clone(),
+            avrcp,
+        });
+        life.policy.volume_of(ANNA).percent()
+    };
+    assert_eq!(moved(&mut life, 127), 60, "BlueZ's own start value");
+    assert_eq!(
+        life.radio(),
+        [RadioAction::SetTransportVolume {
+            transport: id.clone(),
+            avrcp: 76
+        }]
+    );
+    assert_eq!(moved(&mut life, 76), 60, "the echo");
+    assert_eq!(moved(&mut life, 127), 100, "the phone's wish");
+    life.policy.rules.max_volume = Volume::new(50).unwrap();
+    assert_eq!(moved(&mut life, 100), 50, "the ceiling");
+    assert_eq!(life.radio().len(), 1, "and the slider is told");
+}
+
+#[test]
+fn volume_without_a_name_is_of_whoever_plays_else_connected_else_the_start() {
+    let volume = |percent| Volume::new(percent).unwrap();
+    let mut life = Life::ready();
+    life.ask(Request::SetVolume {
+        phone: None,
+        volume: volume(20),
+    });
+    assert_eq!(life.policy.memory().volume, Some(volume(20)));
+    let mut life = Life::with_anna();
+    life.ask(Request::SetVolume {
+        phone: None,
+        volume: volume(30),
+    });
+    assert_eq!(life.policy.memory().phones[0].volume, Some(volume(30)));
+    assert_eq!(life.policy.memory().volume, None);
+}
+
+#[test]
+fn a_reload_renames_and_lowers_without_stopping_the_music() {
+    let mut life = Life::with_anna();
+    life.ask(Request::Rename {
+        name: SpeakerName::new("Old").ok(),
+    });
+    let id = life.music(ANNA);
+    life.taken();
+    let name = SpeakerName::new("New").unwrap();
+    let rules = Rules {
+        name: Some(name.clone()),
+        max_volume: Volume::new(40).unwrap(),
+        ..Rules::default()
+    };
+    life.policy.memory.phones[0].volume = Volume::new(90);
+    life.tell(Event::ConfigLoaded(rules));
+    let orders = life.taken();
+    assert!(orders.contains(&Action::Radio(RadioAction::SetAlias { name })));
+    let volume = Volume::new(40).unwrap();
+    assert!(orders.contains(&Action::Stream(StreamAction::SetVolume {
+        transport: id,
+        volume
+    })));
+    let stopped = |a: &Action| matches!(a, Action::Stream(StreamAction::Stop { .. }));
+    assert!(!orders.iter().any(stopped));
+}
+
+#[test]
+fn music_comes_back_with_pipewire() {
+    let mut life = Life::with_anna();
+    life.tell(Event::AudioFound {
+        output: Some("Speaker".into()),
+    });
+    life.music(ANNA);
+    life.tell(Event::AudioLost).taken();
+    assert_eq!(life.policy.snapshot().audio, AudioStatus::NoServer);
+    life.tell(Event::AudioFound { output: None });
+    let start = |a: &Action| matches!(a, Action::Stream(StreamAction::Start { .. }));
+    assert!(life.taken().iter().any(start));
+}

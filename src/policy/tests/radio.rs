@@ -1,0 +1,131 @@
+//! The adapter and its links, from coming up to going away.
+
+use super::*;
+
+#[test]
+fn an_unplugged_adapter_does_not_open_pairing_again() {
+    let mut life = Life::ready();
+    life.tell(Event::AdapterGone { id: "hci0".into() });
+    life.tell(Event::AdapterSeen(adapter()));
+    assert_eq!(life.policy.snapshot().pairing_until, None);
+    assert!(matches!(
+        life.policy.snapshot().adapter,
+        AdapterStatus::On { .. }
+    ));
+}
+
+#[test]
+fn an_adapter_comes_up_step_by_step() {
+    let mut life = Life::new(Memory::default());
+    life.policy.rules.name = Some(SpeakerName::new("Kitchen").unwrap());
+    life.policy.rules.open_when_nobody_is_trusted = false;
+    let off = AdapterFacts {
+        powered: false,
+        block: RadioBlock::Soft,
+        ..adapter()
+    };
+    life.tell(Event::AdapterSeen(off.clone()));
+    assert_eq!(
+        life.radio(),
+        [
+            RadioAction::UseAdapter {
+                id: "hci0".into(),
+                endpoints: 3
+            },
+            RadioAction::PowerOn
+        ]
+    );
+    life.tell(Event::TimerFired {
+        timer: Timer::AdapterRetry,
+    });
+    assert!(
+        life.orders.contains(&Action::Radio(RadioAction::PowerOn)),
+        "asked again"
+    );
+    assert!(life.stories().contains(&Story::AdapterStaysOff {
+        adapter: "hci0".into()
+    }));
+    life.tell(Event::AdapterSeen(AdapterFacts {
+        discoverable: true,
+        ..adapter()
+    }));
+    let name = SpeakerName::new("Kitchen").unwrap();
+    assert_eq!(
+        life.radio(),
+        [RadioAction::SetAlias { name }, RadioAction::CloseWindow]
+    );
+}
+
+#[test]
+fn a_switch_that_holds_the_radio_off_is_named_once() {
+    let mut life = Life::new(Memory::default());
+    let off = AdapterFacts {
+        powered: false,
+        block: RadioBlock::Hard,
+        ..adapter()
+    };
+    life.tell(Event::AdapterSeen(off.clone()))
+        .tell(Event::AdapterSeen(off));
+    assert_eq!(
+        life.stories(),
+        [Story::RadioBlocked {
+            adapter: "hci0".into()
+        }]
+    );
+}
+
+#[test]
+fn the_configured_adapter_is_waited_for() {
+    let mut life = Life::new(Memory::default());
+    life.policy.rules.adapter = super::model::AdapterChoice::Named("hci1".into());
+    life.tell(Event::BluetoothFound)
+        .tell(Event::AdapterSeen(adapter()));
+    assert_eq!(life.policy.snapshot().adapter, AdapterStatus::Missing);
+    assert_eq!(life.stories(), [Story::AdapterMissing]);
+    life.tell(Event::AdapterSeen(AdapterFacts {
+        id: "hci1".into(),
+        ..adapter()
+    }));
+    assert!(matches!(
+        life.policy.snapshot().adapter,
+        AdapterStatus::On { .. }
+    ));
+}
+
+#[test]
+fn everyone_who_asked_for_a_connection_is_answered_once() {
+    let mut life = Life::with_anna();
+    life.ask(Request::Connect { phone: ANNA })
+        .wait(1)
+        .ask(Request::Connect { phone: ANNA });
+    assert_eq!(
+        life.radio(),
+        [RadioAction::Connect { phone: ANNA }],
+        "one call for both"
+    );
+    life.tell(Event::ConnectEnded {
+        phone: ANNA,
+        error: Some("it is off".into()),
+    });
+    let replies = life
+        .taken()
+        .into_iter()
+        .filter(|action| matches!(action, Action::Reply { .. }));
+    assert_eq!(replies.count(), 2);
+}
+
+#[test]
+fn nothing_is_connected_once_bluetoothd_is_gone() {
+    let mut life = Life::with_anna();
+    life.music(ANNA);
+    life.ask(Request::Connect { phone: ANNA });
+    life.taken();
+    life.tell(Event::BluetoothLost);
+    let orders = life.taken();
+    let replied = |a: &Action| matches!(a, Action::Reply { result: Err(_), .. });
+    assert!(orders.iter().any(replied));
+    let snapshot = life.policy.snapshot();
+    assert!(!snapshot.phones[0].connected);
+    assert_eq!(snapshot.phones[0].stream, None);
+    assert_eq!(snapshot.adapter, AdapterStatus::NoBluetooth);
+}

@@ -1,0 +1,192 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::policy::model::{Address, SpeakerName, TrustedPhone, Volume};
+
+fn memory() -> Memory {
+    Memory {
+        name: Some(SpeakerName::new("Küche \"laut\"").unwrap()),
+        volume: Volume::new(35),
+        phones: vec![
+            TrustedPhone {
+                address: Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 1]),
+                name: "Anna's iPhone".to_owned(),
+                first_seen: 1_700_000_000,
+                last_seen: 1_700_000_100,
+                volume: Volume::new(40),
+            },
+            TrustedPhone {
+                address: Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 2]),
+                name: String::new(),
+                first_seen: 0,
+                last_seen: 0,
+                volume: None,
+            },
+        ],
+    }
+}
+
+#[test]
+fn what_is_saved_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let (store, empty, trouble) = Store::open(&state);
+    assert_eq!(empty, Memory::default());
+    assert!(trouble.is_none(), "{trouble:?}");
+    for saved in [memory(), Memory::default(), memory()] {
+        store.save(&saved).unwrap();
+        assert_eq!(Store::open(&state).1, saved);
+    }
+    assert_eq!(names(&state), [FILE_NAME]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&state.join(FILE_NAME)), 0o600);
+    assert_eq!(mode(&state), 0o700);
+}
+
+/// Version 1 as dotd 0.1 wrote it. Frozen: it must stay readable as it is.
+#[test]
+fn version_1_stays_readable() {
+    let text = r#"# Written by dotd; changes are lost.
+version = 1
+name = "Küche \"laut\""
+volume = 35
+
+[[phones]]
+address = "DA:4C:10:DE:00:01"
+name = "Anna's iPhone"
+first-seen = 1700000000
+last-seen = 1700000100
+volume = 40
+
+[[phones]]
+address = "DA:4C:10:DE:00:02"
+name = ""
+first-seen = 0
+last-seen = 0
+"#;
+    assert_eq!(schema::read(text.as_bytes()).unwrap(), memory());
+}
+
+#[test]
+fn a_damaged_file_is_kept_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    for (number, damaged) in [
+        "version = 1\nphones = [{",
+        "version = 1\nvolume = 101\n",
+        "version = 1\nsurprise = true\n",
+        "version = 0",
+        "phones = []",
+        "version = 1\n[[phones]]\naddress = \"nobody\"\n",
+        "",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        fs::write(dir.path().join(FILE_NAME), damaged).unwrap();
+        let (store, empty, trouble) = Store::open(dir.path());
+        assert_eq!(empty, Memory::default());
+        let trouble = trouble.expect(damaged);
+        assert!(
+            matches!(trouble.kind, TroubleKind::Corrupt(_)),
+            "{trouble:?}"
+        );
+        let aside = trouble.moved_to.clone().unwrap();
+        assert_eq!(
+            aside,
+            dir.path()
+                .join(format!("state.toml.corrupt-{}", number + 1))
+        );
+        assert_eq!(fs::read_to_string(&aside).unwrap(), damaged);
+        let told = trouble.to_string();
+        assert!(!told.contains('\n') && told.contains("pair"), "{told}");
+        store.save(&memory()).unwrap();
+        assert_eq!(Store::open(dir.path()).1, memory());
+    }
+}
+
+#[test]
+fn a_file_of_a_later_version_is_kept_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "version = 7\nhologram = true\n";
+    fs::write(dir.path().join(FILE_NAME), text).unwrap();
+    let (_, memory, trouble) = Store::open(dir.path());
+    assert_eq!(memory, Memory::default());
+    let aside = trouble.unwrap().moved_to.unwrap();
+    assert_eq!(aside, dir.path().join("state.toml.from-version-7-1"));
+    assert_eq!(fs::read_to_string(aside).unwrap(), text);
+}
+
+#[test]
+fn what_an_interrupted_save_left_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("state.toml.new"), "version = 1\npho").unwrap();
+    let (_, _, trouble) = Store::open(dir.path());
+    assert!(trouble.is_none(), "{trouble:?}");
+    assert!(names(dir.path()).is_empty());
+}
+
+#[test]
+fn something_that_is_no_file_is_moved_aside_too() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(FILE_NAME)).unwrap();
+    let (store, _, trouble) = Store::open(dir.path());
+    assert!(matches!(trouble.unwrap().kind, TroubleKind::Unreadable(_)));
+    store.save(&memory()).unwrap();
+    assert_eq!(names(dir.path()), [FILE_NAME, "state.toml.unreadable-1"]);
+}
+
+#[test]
+fn without_a_directory_it_starts_empty_and_saving_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let (store, memory, trouble) = Store::open(&file.join("state"));
+    assert_eq!(memory, Memory::default());
+    assert!(matches!(trouble.unwrap().kind, TroubleKind::NoDirectory(_)));
+    assert!(store.save(&memory).is_err());
+}
+
+#[test]
+fn an_endless_file_is_not_read_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join(FILE_NAME)).unwrap();
+    let (_, _, trouble) = Store::open(dir.path());
+    assert!(matches!(trouble.unwrap().kind, TroubleKind::Corrupt(_)));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic_and_none_are_lost(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FILE_NAME), &bytes).unwrap();
+        let (_, _, trouble) = Store::open(dir.path());
+        let kept = trouble.and_then(|trouble| trouble.moved_to);
+        let kept = kept.unwrap_or_else(|| dir.path().join(FILE_NAME));
+        prop_assert_eq!(fs::read(kept).unwrap(), bytes);
+    }
+
+    #[test]
+    fn any_memory_is_read_as_it_was_saved(
+        name in proptest::option::of("[ -~äß🎵]{1,60}"),
+        volume in proptest::option::of(0_u8..=100),
+        phones in proptest::collection::vec(
+            (any::<[u8; 6]>(), any::<String>(), 0..i64::MAX as u64, 0..i64::MAX as u64), 0..6),
+    ) {
+        let memory = Memory {
+            name: name.and_then(|name| SpeakerName::new(&name).ok()),
+            volume: volume.and_then(Volume::new),
+            phones: phones.into_iter().map(|(address, name, first_seen, last_seen)| TrustedPhone {
+                address: Address::new(address),
+                name,
+                first_seen,
+                last_seen,
+                volume: None,
+            }).collect(),
+        };
+        let text = schema::write(&memory).unwrap();
+        prop_assert_eq!(schema::read(text.as_bytes()).unwrap(), memory);
+    }
+}

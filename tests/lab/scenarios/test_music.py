@@ -1,0 +1,172 @@
+"""What comes out of the speaker, measured on what its sound card played."""
+
+import numpy as np
+import pytest
+
+from labkit import analysis, signals
+from labkit.glitches import glitches
+
+LEVEL = -12.0
+LEFT, RIGHT = 441.0, 997.0
+RATES = [16000, 32000, 44100, 48000]
+MODES = ["mono", "dual", "stereo", "joint"]
+
+
+def play(pi, phone, sound, **parameters):
+    """Plays a sound to its end and returns the recording of it."""
+    with pi.recording() as heard:
+        phone.play(sound, **parameters).wait()
+        phone.stop()
+    return heard
+
+
+def check_tones(heard, left=LEFT, right=RIGHT, level=LEVEL, skip=0.3):
+    """Both tones are there, each on its side, at their level, and whole."""
+    part = analysis.steady(heard.samples, heard.rate, skip)
+    assert len(part) > 1.5 * heard.rate, "too little was heard"
+    found = [tones[0] for tones in analysis.tones(part, heard.rate)]
+    for side, tone, frequency in zip(("left", "right"), found, (left, right), strict=True):
+        assert abs(tone.frequency - frequency) < 0.005 * frequency, f"{side}: {tone}"
+        assert abs(tone.level - level) < 0.5, f"{side}: {tone}"
+    assert glitches(part, heard.rate, [left, right]) == []
+
+
+@pytest.mark.parametrize("channels", MODES)
+@pytest.mark.parametrize("rate", RATES)
+def test_two_tones_at_every_rate_and_mode(speaker, phone, rate, channels):
+    speaker.invite(phone)
+    sound = signals.two_tone(LEFT, RIGHT, 3.0, LEVEL, rate)
+    if channels == "mono":
+        sound = signals.tone(LEFT, 3.0, LEVEL, rate)
+    heard = play(speaker.pi, phone, sound, rate=rate, channels=channels)
+    check_tones(heard, LEFT, LEFT if channels == "mono" else RIGHT)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"blocks": 4, "subbands": 4, "bitpool": 31, "allocation": "snr"},
+        {"blocks": 8, "subbands": 8, "bitpool": 35, "allocation": "snr"},
+        {"blocks": 12, "subbands": 4, "bitpool": 29, "channels": "dual"},
+        {"blocks": 16, "subbands": 8, "bitpool": 38, "channels": "dual"},
+        {"blocks": 16, "subbands": 8, "bitpool": 53, "frames_per_packet": 1},
+    ],
+    ids=["coarse", "middle", "4-subbands", "xq", "one-frame-a-packet"],
+)
+def test_two_tones_with_other_parameters(speaker, phone, parameters):
+    speaker.invite(phone)
+    sound = signals.two_tone(LEFT, RIGHT, 3.0, LEVEL)
+    check_tones(play(speaker.pi, phone, sound, **parameters))
+
+
+def test_volume_is_the_cube_of_the_fraction(speaker, phone):
+    speaker.invite(phone)
+    speaker.dotctl("volume", "50")
+    heard = play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, 3.0, LEVEL))
+    check_tones(heard, level=LEVEL - 18.06)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_phones_are_connected_at_once_and_each_can_play(speaker, phones, count):
+    family = phones(count)
+    for phone in family:
+        speaker.invite(phone)
+    for phone in family:
+        phone.connect(speaker.address)
+    speaker.pi.wait_for(
+        lambda: sum(known["connected"] for known in speaker.phones()) == count,
+        what=f"{count} phones connected",
+    )
+    for number, phone in enumerate(family):
+        left, right = LEFT * (1 + number / 4), RIGHT * (1 + number / 4)
+        heard = play(speaker.pi, phone, signals.two_tone(left, right, 3.0, LEVEL))
+        check_tones(heard, left, right)
+    assert all(phone.connected_to for phone in family)
+
+
+def test_lost_packets_cost_short_concealed_gaps(speaker, phone):
+    speaker.invite(phone)
+    phone.link_quality(loss=0.01, seed=7)
+    sound = signals.two_tone(LEFT, RIGHT, 15.0, LEVEL)
+    with speaker.pi.recording() as heard:
+        playback = phone.play(sound)
+        playback.wait()
+        phone.stop()
+    lost = sum(packet.sent is None for packet in playback.packets)
+    assert lost >= 5, "the air lost nothing, so this shows nothing"
+    part = analysis.steady(heard.samples, heard.rate)
+    peak = np.max(np.abs(part))
+    assert peak < signals.decibel(LEVEL + 1), "concealment is louder than the music"
+    steps = np.max(np.abs(np.diff(part, axis=0)), axis=0)
+    slopes = 2 * np.pi * np.array([LEFT, RIGHT]) / heard.rate * signals.decibel(LEVEL)
+    assert np.all(steps < 2.0 * slopes), "concealment clicks"
+    silent = sum(glitch.seconds for glitch in glitches(part, heard.rate) if glitch.kind == "gap")
+    assert silent < 0.02 * lost, f"{silent:.3f} s of silence for {lost} packets"
+    for tones, frequency in zip(analysis.tones(part, heard.rate), (LEFT, RIGHT), strict=True):
+        assert abs(tones[0].level - LEVEL) < 0.5
+        assert abs(tones[0].frequency - frequency) < 0.005 * frequency
+
+
+def test_suspend_is_silent_and_resume_goes_on(speaker, phone):
+    speaker.invite(phone)
+    with speaker.pi.recording() as heard:
+        playback = phone.play(signals.two_tone(LEFT, RIGHT, 6.0, LEVEL))
+        speaker.wait_playing(phone)
+        phone.suspend()
+        suspended = speaker.pi.now()
+        speaker.wait_silent(phone)
+        phone.resume()
+        resumed = speaker.pi.now()
+        playback.wait()
+        phone.stop()
+    # The buffer plays out after the last packet; then there is silence until packets come again.
+    from_frame = int(heard.clock.frame_at(suspended + 0.5))
+    to_frame = int(heard.clock.frame_at(resumed))
+    if to_frame > from_frame:
+        assert np.max(np.abs(heard.samples[from_frame:to_frame])) < signals.decibel(-80)
+    after = heard.samples[int(heard.clock.frame_at(resumed + 1.0)) :]
+    part = analysis.steady(after, heard.rate)
+    for tones, frequency in zip(analysis.tones(part, heard.rate), (LEFT, RIGHT), strict=True):
+        assert abs(tones[0].frequency - frequency) < 0.005 * frequency
+        assert abs(tones[0].level - LEVEL) < 0.5
+    assert glitches(part, heard.rate, [LEFT, RIGHT]) == []
+
+
+@pytest.mark.parametrize("side", ["phone", "speaker"])
+def test_disconnecting_ends_the_music_and_it_can_begin_again(speaker, phone, side):
+    speaker.invite(phone)
+    phone.play(signals.two_tone(LEFT, RIGHT, 60.0, LEVEL))
+    speaker.wait_playing(phone)
+    if side == "phone":
+        phone.disconnect()
+    else:
+        speaker.dotctl("disconnect", phone.name)
+        phone.wait_event("disconnected")
+    speaker.wait_connected(phone, False)
+    check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, 3.0, LEVEL)))
+
+
+def test_speaker_calls_a_phone_and_the_phone_plays(speaker, phone):
+    speaker.invite(phone)
+    phone.disconnect()
+    speaker.wait_connected(phone, False)
+    speaker.dotctl("connect", phone.name)
+    speaker.wait_connected(phone, True)
+    check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, 3.0, LEVEL)))
+
+
+def test_phone_walks_out_of_range_and_comes_back(speaker, phone):
+    speaker.invite(phone)
+    phone.play(signals.two_tone(LEFT, RIGHT, 60.0, LEVEL))
+    speaker.wait_playing(phone)
+    phone.out_of_range()
+    speaker.wait_connected(phone, False, timeout=40)
+    phone.in_range()
+    check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, 3.0, LEVEL)))
+
+
+def test_phone_is_told_the_delay(speaker, phone):
+    speaker.invite(phone)
+    phone.play(signals.two_tone(LEFT, RIGHT, 5.0, LEVEL)).wait()
+    delays = [event.details["ms"] for event in phone.events if event.kind == "delay-report"]
+    assert delays and 20 < delays[-1] < 300, delays

@@ -1,0 +1,140 @@
+"""Who may pair, when, and what a stranger gets: nothing.
+
+Every claim is made from where the phone stands: what it found, what its pairing or its channel
+came to. The speaker's own list is asked only for what it should remember.
+"""
+
+import pytest
+
+from labkit.phone import PhoneError
+
+LOUDSPEAKER = 0x0414
+AUDIO, RENDERING = 0x200000, 0x040000
+KINDS = ["none", "display"]
+
+
+@pytest.fixture
+def closed(speaker):
+    """The speaker with nobody trusted and its first window closed."""
+    speaker.close_window()
+    return speaker
+
+
+def test_first_start_opens_the_window_and_a_phone_sees_a_loudspeaker(speaker, phone):
+    found = phone.sees(speaker.address)
+    assert found, "the speaker is not seen although nobody is trusted yet"
+    assert found.name == "Dot-0000"
+    assert found.class_of_device & 0x1FFC == LOUDSPEAKER, hex(found.class_of_device)
+    assert found.class_of_device & (AUDIO | RENDERING) == AUDIO | RENDERING, hex(
+        found.class_of_device
+    )
+
+
+def test_speaker_is_seen_only_while_the_window_is_open(closed, phone):
+    assert not phone.sees(closed.address)
+    closed.dotctl("pair")
+    assert phone.sees(closed.address)
+    closed.dotctl("pair", "stop")
+    assert not phone.sees(closed.address)
+
+
+def test_window_closes_by_itself(closed, phone):
+    closed.dotctl("pair", "--for", "10s")
+    closed.wait_window(is_open=False, timeout=15)
+    assert not phone.sees(closed.address)
+
+
+@pytest.mark.parametrize("io", KINDS)
+def test_phone_pairs_without_a_touch_and_the_window_closes(speaker, phones, io):
+    phone, late = phones(2, io=io)
+    phone.pair(speaker.address)
+    (trusted,) = speaker.wait_phones(1)
+    assert (trusted["address"], trusted["name"]) == (phone.address, phone.name)
+    assert trusted["bonded"] and trusted["connected"]
+    assert trusted["first_seen"] and trusted["last_seen"]
+    speaker.wait_window(is_open=False)
+    assert not late.sees(speaker.address)
+
+
+def test_pair_waits_for_a_phone(closed, phone):
+    waiting = closed.pi.background("dotctl pair --for 60s --wait")
+    closed.wait_window(is_open=True)
+    phone.pair(closed.address)
+    ended = waiting.result(timeout=20)
+    assert ended.rc == 0, ended
+    assert phone.name in ended.stdout
+
+
+def test_pair_tells_when_nobody_came(closed):
+    ended = closed.dotctl("pair", "--for", "10s", "--wait", check=False)
+    assert ended.rc == 1, ended
+
+
+@pytest.mark.parametrize("io", KINDS)
+def test_stranger_cannot_pair_outside_the_window(closed, phones, io):
+    (stranger,) = phones(1, io=io)
+    with pytest.raises(PhoneError):
+        stranger.pair(closed.address)
+    assert not stranger.is_bonded(closed.address)
+    assert closed.phones() == []
+
+
+@pytest.mark.parametrize("io", KINDS)
+def test_no_bonding_link_opens_no_profile(closed, phones, io):
+    """The attack of an earlier trial: an encrypted link without a bond, then music."""
+    (stranger,) = phones(1, io=io)
+    with pytest.raises(PhoneError):
+        stranger.pair(closed.address, bonding=False)
+        stranger.attack_open_avdtp()
+    assert closed.phones() == []
+
+
+def test_no_bonding_link_opens_no_profile_in_the_window_either(speaker, phone):
+    with pytest.raises(PhoneError):
+        phone.pair(speaker.address, bonding=False)
+        phone.attack_open_avdtp()
+    assert closed_list(speaker) == []
+
+
+def closed_list(speaker):
+    """The trusted phones; a stranger that still has a link is listed, but not as trusted."""
+    return [phone for phone in speaker.phones() if phone["trusted"]]
+
+
+@pytest.mark.parametrize("io", KINDS)
+def test_phone_that_forgot_us_pairs_again_in_the_window_only(speaker, phones, io):
+    (phone,) = phones(1, io=io)
+    phone.pair(speaker.address)
+    speaker.wait_phones(1)
+    phone.disconnect()
+    phone.forget(speaker.address)
+    speaker.wait_window(is_open=False)
+    with pytest.raises(PhoneError):
+        phone.pair(speaker.address)
+    speaker.dotctl("pair")
+    phone.pair(speaker.address)
+    phone.connect(speaker.address)
+    speaker.wait_window(is_open=False)
+    assert [known["address"] for known in speaker.phones()] == [phone.address]
+
+
+def test_forgotten_phone_is_a_stranger(speaker, phone):
+    phone.pair(speaker.address)
+    speaker.wait_phones(1)
+    speaker.wait_window(is_open=False)
+    speaker.dotctl("forget", phone.name)
+    phone.wait_event("disconnected")
+    speaker.wait_phones(0)
+    with pytest.raises(PhoneError):
+        phone.connect(speaker.address)
+    assert speaker.phones() == []
+
+
+def test_two_phones_pair_one_window_each(speaker, phones):
+    anna, ben = phones(2)
+    anna.pair(speaker.address)
+    speaker.wait_window(is_open=False)
+    speaker.dotctl("pair")
+    ben.pair(speaker.address)
+    names = [phone["name"] for phone in speaker.wait_phones(2)]
+    assert names == [anna.name, ben.name]

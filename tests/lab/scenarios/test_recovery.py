@@ -1,0 +1,139 @@
+"""What goes away and comes back: state, power, adapter, bluetoothd, PipeWire, dotd itself."""
+
+import pytest
+
+from labkit import analysis, signals
+
+TONES = (441.0, 997.0)
+
+
+def check_plays(speaker, phone):
+    """The phone plays and both tones come out."""
+    with speaker.pi.recording() as heard:
+        phone.play(signals.two_tone(*TONES, 3.0)).wait()
+        phone.stop()
+    part = analysis.steady(heard.samples, heard.rate)
+    assert len(part) > heard.rate, "too little was heard"
+    for tones, frequency in zip(analysis.tones(part, heard.rate), TONES, strict=True):
+        assert abs(tones[0].frequency - frequency) < 0.005 * frequency
+        assert abs(tones[0].level + 12.0) < 0.5
+
+
+def test_reboot_keeps_trust_and_the_phone_plays_without_pairing(speaker, phone):
+    speaker.invite(phone)
+    before = speaker.phones()[0]
+    phone.disconnect()
+    speaker.pi.reboot()
+    speaker.wait_ready(timeout=60)
+    assert not speaker.status()["pairing"]["open"], "somebody is trusted: no window"
+    check_plays(speaker, phone)
+    (known,) = speaker.phones()
+    assert (known["address"], known["name"]) == (before["address"], before["name"])
+    assert known["first_seen"] == before["first_seen"]
+    assert known["last_seen"] >= before["last_seen"]
+
+
+def test_power_cut_loses_nothing_that_was_told(speaker, phone):
+    speaker.invite(phone)
+    phone.disconnect()
+    speaker.wait_connected(phone, False)
+    speaker.pi.power_cut()
+    speaker.wait_ready(timeout=60)
+    assert [known["address"] for known in speaker.phones()] == [phone.address]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["version = 1\nphones = [[[", "\x00\x01\x02", "version = 99\nfuture = true\n"],
+    ids=["broken", "binary", "newer"],
+)
+def test_state_that_cannot_be_read_is_moved_aside(speaker, phone, content):
+    speaker.pi.sh("systemctl stop dotd")
+    speaker.pi.write("/var/lib/dotd/state.toml", content)
+    speaker.pi.sh("systemctl start dotd")
+    speaker.wait_ready()
+    kept = speaker.pi.sh("cd /var/lib/dotd; for f in state.toml.*; do cat $f; done").stdout
+    assert kept == content, "what could not be read is lost"
+    speaker.invite(phone)
+    check_plays(speaker, phone)
+
+
+def test_bond_without_trust_is_let_in_only_through_the_window(speaker, phone):
+    """The state was lost, BlueZ's bonds were not."""
+    speaker.invite(phone)
+    phone.disconnect()
+    speaker.wait_connected(phone, False)
+    speaker.pi.sh("systemctl stop dotd; rm /var/lib/dotd/state.toml; systemctl start dotd")
+    speaker.wait_ready()
+    speaker.dotctl("pair", "stop")
+    assert speaker.phones() == []
+    with pytest.raises(Exception):  # noqa: B017 - refused in whichever step comes first
+        phone.connect(speaker.address)
+    assert [known for known in speaker.phones() if known["trusted"]] == []
+    speaker.dotctl("pair")
+    phone.connect(speaker.address)
+    speaker.wait_phones(1)
+
+
+def test_bluetoothd_comes_later(speaker, phone):
+    speaker.pi.sh("systemctl stop dotd; systemctl mask --now bluetooth; systemctl start dotd")
+    assert speaker.status()["bluetooth"]["state"] == "no-bluetooth"
+    speaker.pi.sh("systemctl unmask bluetooth; systemctl start bluetooth")
+    speaker.wait_ready()
+    speaker.invite(phone)
+    check_plays(speaker, phone)
+
+
+def test_bluetoothd_killed_while_it_plays(speaker, phone):
+    speaker.invite(phone)
+    phone.play(signals.two_tone(*TONES, 60.0))
+    speaker.wait_playing(phone)
+    speaker.pi.sh("systemctl kill -s KILL bluetooth; systemctl restart bluetooth")
+    speaker.wait_ready()
+    phone.disconnect()
+    check_plays(speaker, phone)
+
+
+def test_adapter_unplugged_and_back(speaker, phone):
+    speaker.invite(phone)
+    speaker.pi.unplug()
+    speaker.pi.wait_status(lambda status: status["bluetooth"]["state"] == "missing")
+    speaker.pi.plug()
+    speaker.wait_ready()
+    check_plays(speaker, phone)
+
+
+def test_soft_block_is_lifted(speaker, phone):
+    speaker.pi.sh("systemctl stop dotd; rfkill block bluetooth; systemctl start dotd")
+    speaker.wait_ready()
+    assert phone.sees(speaker.address)
+
+
+def test_pipewire_killed_while_it_plays(speaker, phone):
+    speaker.invite(phone)
+    phone.play(signals.two_tone(*TONES, 60.0))
+    speaker.wait_playing(phone)
+    speaker.pi.sh("systemctl kill -s KILL dotd-pipewire")
+    speaker.pi.wait_status(lambda status: status["sound"]["state"] == "ready", 30, "sound again")
+    samples, clock = speaker.pi.record(4.0)
+    part = samples[-clock.rate :]
+    for tones, frequency in zip(analysis.tones(part, clock.rate), TONES, strict=True):
+        assert tones and abs(tones[0].frequency - frequency) < 0.005 * frequency
+
+
+def test_dotd_killed_while_the_window_is_open(speaker, phone):
+    speaker.dotctl("pair", "--for", "10m")
+    speaker.pi.sh("systemctl mask --runtime dotd; systemctl kill -s KILL dotd")
+    shown = speaker.pi.sh("bluetoothctl show").stdout
+    speaker.pi.sh("systemctl unmask --runtime dotd")
+    assert "DiscoverableTimeout: 0x00000000" not in shown, "the window would stay open for ever"
+
+
+def test_dotd_killed_while_it_plays(speaker, phone):
+    speaker.invite(phone)
+    phone.play(signals.two_tone(*TONES, 60.0))
+    speaker.wait_playing(phone)
+    speaker.pi.sh("systemctl kill -s KILL dotd")
+    speaker.wait_ready(timeout=30)
+    phone.disconnect()
+    check_plays(speaker, phone)
