@@ -2,7 +2,8 @@
 
 It exists to test the phones without a guest; scenarios use the real speaker.
 
-Invariant: it pairs with the address in `handset.pairing_with`, and `heard` holds the frames of each configured stream.
+Invariant: it pairs with the address in `handset.pairing_with` only, and `heard` holds the frames
+of the stream configured last.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from bumble.rtp import MediaPacket
 from labkit.phone import loop
 from labkit.phone.events import EventLog
 from labkit.phone.handset import Bonds, Handset
-from labkit.phone.source import _chosen_sbc, sbc_capabilities
+from labkit.phone.source import chosen_sbc, sbc_capabilities
 from labkit.radio import SPEAKER_ADDRESS, Radio
 from labkit.sbc import Sbc
 
@@ -74,7 +75,7 @@ class Speaker:
                 sink.on(what, lambda what=what: self.log.add("sink", did=what))
 
     def _configured(self, sink: avdtp.LocalSink) -> None:
-        self.sbc = next(filter(None, map(_chosen_sbc, sink.configuration)))
+        self.sbc = next(filter(None, map(chosen_sbc, sink.configuration)))
         self.packets.clear()
         report = avdtp.DelayReport_Command(sink.stream.remote_endpoint.seid, self._delay)
 

@@ -175,7 +175,8 @@ def test_volume_goes_both_ways(phone, speaker):
     phone.connect()
     assert phone.set_volume(50) == 50 == speaker.avrcp.delegate.volume
     speaker.turn_volume(99)
-    phone.wait_event("volume", matching=lambda event: event.details == dict(volume=99, by="speaker"))
+    turned = {"volume": 99, "by": "speaker"}
+    phone.wait_event("volume", matching=lambda event: event.details == turned)
     assert phone.volume == 99
 
 
