@@ -9,7 +9,7 @@
 # Raspberry Pi gets. One line a step; a failed one shows all it said, and the others still run. The
 # last line is "N passed, N failed": tests where a step consists of tests, else steps.
 set -uo pipefail
-cd "$(dirname "$0")"
+cd "$(dirname "$0")" || exit
 
 mode=${1:-}
 case $mode in
@@ -23,16 +23,25 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 passed=0 failed=0
 
-# step NAME COMMAND...: runs the command and counts what it tested.
-step() {
-    local name=$1 log=$logs/$((passed + failed)) start=$SECONDS status good bad
-    shift
+# step NAME COMMAND...: runs the command, which is one test.
+step() { run 0 "$@"; }
+
+# suite NAME COMMAND...: runs the command and counts its tests; none, or one skipped, is a failure.
+suite() { run 1 "$@"; }
+
+run() {
+    local suite=$1 name=$2 log=$logs/$2 start=$SECONDS status good=1 bad=0
+    shift 2
     "$@" >"$log" 2>&1 </dev/null
     status=$?
-    read -r good bad < <(count "$log")
-    # What failed without a test to show for it, or tested nothing, is one step.
-    [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
-    [ $((good + bad)) -gt 0 ] || good=1
+    if [ "$suite" = 1 ]; then
+        read -r good bad < <(count "$log")
+        [ $((good + bad)) -gt 0 ] || status=1
+    fi
+    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+        bad=1
+        [ "$suite" = 1 ] || good=0
+    fi
     passed=$((passed + good)) failed=$((failed + bad))
     if [ "$bad" -eq 0 ]; then
         printf 'ok    %-34s %5d s  %s\n' "$name" $((SECONDS - start)) "$good passed"
@@ -43,14 +52,14 @@ step() {
     return "$status"
 }
 
-# Prints how many tests passed and failed by cargo's and pytest's summaries in a log.
+# Prints how many tests passed and failed by the summaries of cargo and pytest in a log.
 count() {
     awk '
         /^test result: / { good += $4; bad += $6 }
-        /^=+ .*(passed|failed|error).* in [0-9.]+s/ {
+        /^=+ .*(passed|failed|error|skipped).* in [0-9.]+s/ {
             for (i = 2; i <= NF; i++) {
                 if ($i ~ /^passed/) good += $(i - 1)
-                if ($i ~ /^(failed|errors?)/) bad += $(i - 1)
+                if ($i ~ /^(failed|errors?|skipped)/) bad += $(i - 1)
             }
         }
         END { print good + 0, bad + 0 }' "$1"
@@ -81,7 +90,7 @@ package() {
 step 'builder (Debian 13, Rust 1.85)' in_builder true || { echo "0 passed, 1 failed"; exit 1; }
 step 'format' in_builder cargo fmt --check
 step 'lint' in_builder cargo clippy --quiet --all-targets --locked -- -D warnings
-step 'unit and integration tests' in_builder cargo test --quiet --locked
+suite 'unit and integration tests' in_builder cargo test --quiet --locked
 step 'shipped configuration' shipped_config
 step 'dependencies: licences, sources' dependencies
 # Only where somebody develops: it takes rustup and dotd's libraries on this machine itself.
@@ -92,11 +101,11 @@ step 'package for amd64' package amd64
 step 'package for arm64' package arm64
 if [ "$mode" != --fast ]; then
     deb=$(ls "$dist"/dotd_*_amd64.deb 2>/dev/null)
-    step 'lab: its own tests' "$lab" run tests/lab/selftest --bare
-    step 'lab: scenarios' "$lab" run tests/lab/scenarios --deb "$deb" --artifacts artifacts
+    suite 'lab: its own tests' "$lab" run tests/lab/selftest --bare
+    suite 'lab: scenarios' "$lab" run tests/lab/scenarios --deb "$deb" --artifacts artifacts
     if [ "$mode" = --full ]; then
         for round in 2 3; do
-            step "lab: scenarios, round $round" "$lab" run tests/lab/scenarios --deb "$deb"
+            suite "lab: scenarios, round $round" "$lab" run tests/lab/scenarios --deb "$deb"
         done
     fi
 fi

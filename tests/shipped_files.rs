@@ -10,13 +10,14 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap_complete::Shell;
 use common::bus::Bus;
 use common::speaker::{Speaker, address, granted, kitchen};
 use dotd::api::wire;
 use dotd::config::reference::{self, Preset};
 use dotd::config::{self, Settings};
 use dotd::ctl::args::Page;
-use dotd::ctl::man;
+use dotd::ctl::{self, man};
 use zbus::fdo::IntrospectableProxy;
 
 fn repository(path: &str) -> PathBuf {
@@ -119,6 +120,17 @@ fn the_manual_pages_are_made_from_the_definitions() {
         ("docs/man/dotd.toml.5", Page::DotdToml),
     ] {
         holds(file, &man::page(page));
+    }
+}
+
+#[test]
+fn the_completions_are_made_from_the_definitions() {
+    for (file, shell) in [
+        ("docs/completions/bash/dotctl", Shell::Bash),
+        ("docs/completions/_dotctl", Shell::Zsh),
+        ("docs/completions/dotctl.fish", Shell::Fish),
+    ] {
+        holds(file, &String::from_utf8(ctl::completions(shell)).unwrap());
     }
 }
 

@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
 
 use args::{Args, Command, ConfigCommand};
 use commands::{config, monitor, name, pair, phone, phones, status, volume};
@@ -56,11 +57,14 @@ async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Config {
             command: ConfigCommand::Check { file },
         } => config::check(file.as_deref(), output),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Args::command(), "dotctl", &mut script);
-            Ok(io::stdout().write_all(&script)?)
-        }
+        Command::Completions { shell } => Ok(io::stdout().write_all(&completions(shell))?),
         Command::Man { page } => Ok(io::stdout().write_all(man::page(page).as_bytes())?),
     }
+}
+
+/// Writes the script that completes commands of `dotctl` in a shell.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "dotctl", &mut script);
+    script
 }
