@@ -97,7 +97,16 @@ def build(architecture: str, builder_tree: Path) -> Path:
         # Under a name of its own, or the next build would take it away from under a run.
         kept = cache.folder() / f"package-{cache.key_of(made[0])}"
         kept.mkdir(exist_ok=True)
-        return made[0].rename(kept / made[0].name)
+        package = made[0].rename(kept / made[0].name)
+        forget_old_packages()
+        return package
+
+
+def forget_old_packages(keep: int = 10) -> None:
+    """Removes all built packages but the last few."""
+    built = sorted(cache.folder().glob("package-*/*.deb"), key=lambda each: each.stat().st_mtime)
+    for package in built[:-keep]:
+        cache.remove(package.parent)
 
 
 def in_builder(
