@@ -20,6 +20,9 @@ use super::{Action, Orders, Policy, RadioAction, Story};
 /// How long an adapter may take to switch on before it is asked again.
 const POWER_ON_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long no adapter is no news.
+const ADAPTER_PATIENCE: Duration = Duration::from_secs(2);
+
 /// What is known of the adapters.
 #[derive(Debug, Default)]
 pub(super) struct Radio {
@@ -123,8 +126,11 @@ impl Policy {
         else {
             self.leave_adapter(out);
             if self.radio.bluetooth && !self.radio.complained {
-                self.radio.complained = true;
-                out.tell(Story::AdapterMissing);
+                // bluetoothd tells its adapters one by one, and a dongle takes a moment.
+                out.push(Action::ArmTimer {
+                    timer: Timer::AdapterRetry,
+                    after: ADAPTER_PATIENCE,
+                });
             }
             return;
         };
@@ -228,6 +234,9 @@ impl Policy {
 
     pub(super) fn adapter_retry(&mut self, out: &mut Orders) {
         let Some(facts) = self.radio.facts().cloned() else {
+            if self.radio.bluetooth && !std::mem::replace(&mut self.radio.complained, true) {
+                out.tell(Story::AdapterMissing);
+            }
             return;
         };
         if facts.powered {

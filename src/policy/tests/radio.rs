@@ -81,6 +81,13 @@ fn the_configured_adapter_is_waited_for() {
     life.tell(Event::BluetoothFound)
         .tell(Event::AdapterSeen(adapter()));
     assert_eq!(life.policy.snapshot().adapter, AdapterStatus::Missing);
+    assert_eq!(life.stories(), [], "bluetoothd may not have told it yet");
+    life.tell(Event::TimerFired {
+        timer: Timer::AdapterRetry,
+    });
+    life.tell(Event::TimerFired {
+        timer: Timer::AdapterRetry,
+    });
     assert_eq!(life.stories(), [Story::AdapterMissing]);
     life.tell(Event::AdapterSeen(AdapterFacts {
         id: "hci1".into(),

@@ -10,10 +10,11 @@
  *   clock,FRAME,NANOSECONDS                    FRAME frames had been played by
  *                                              then on CLOCK_MONOTONIC
  *
- * Invariant: no resampling, no gap. A lost frame (overrun) ends the program
- * with status 3. The player may open, close and change formats as it likes:
- * "PCM Notify" keeps the capture side from constraining it. While nothing
- * plays, silence is recorded, so that a segment's clock goes on.
+ * Invariant: no resampling, no gap within a segment. A lost frame (overrun)
+ * ends the program with status 3. The player may open, close and change formats
+ * as it likes: "PCM Notify" keeps the capture side from constraining it, and a
+ * new segment begins where the driver stops the capture for it, which is before
+ * the player's first frame. While nothing plays, silence is recorded.
  */
 #include <alsa/asoundlib.h>
 #include <errno.h>
@@ -96,11 +97,6 @@ static void read_player_params(struct params *params)
 	fclose(file);
 }
 
-static int same(const struct params *a, const struct params *b)
-{
-	return a->format == b->format && a->rate == b->rate && a->channels == b->channels;
-}
-
 static snd_pcm_t *open_capture(const struct params *params)
 {
 	snd_pcm_t *pcm;
@@ -154,8 +150,8 @@ static void write_frames(FILE *out, const uint8_t *raw, size_t frames, const str
 	}
 }
 
-/* Records until SIGINT or until the player changes the format; returns the
- * number of frames. */
+/* Records until SIGINT or until the player sets the card up; returns the number
+ * of frames. */
 static uint64_t record_segment(const struct params *params, uint64_t first, FILE *sound, FILE *log)
 {
 	snd_pcm_t *pcm = open_capture(params);
@@ -169,12 +165,12 @@ static uint64_t record_segment(const struct params *params, uint64_t first, FILE
 	while (!stopping) {
 		snd_pcm_sframes_t n = snd_pcm_readi(pcm, raw, chunk);
 		if (n < 0) {
-			struct params player = *params;
-			read_player_params(&player);
-			if (!same(&player, params) || stopping)
-				break;
-			fprintf(stderr, "lab-recorder: overrun: %s\n", snd_strerror(n));
-			exit(3);
+			if (n == -EPIPE) {
+				fprintf(stderr, "lab-recorder: overrun: %s\n", snd_strerror(n));
+				exit(3);
+			}
+			/* The driver stops a capture when the player sets the card up. */
+			break;
 		}
 		write_frames(sound, raw, n, params);
 		frames += n;

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import wave
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +111,25 @@ def read(base: Path, guest_ahead: float) -> list[Segment]:
             clock = fit_clock(rate, [(frame - first, time) for frame, time in marks[i]])
             segments.append(Segment(samples, clock, name))
         offset += frames * channels
-    return segments
+    return joined(segments)
+
+
+def joined(segments: list[Segment]) -> list[Segment]:
+    """Makes one segment of neighbours with the same format. Between them the driver set the card
+    up for the player, which had not played yet: the time until then is silence, by their clocks."""
+    whole: list[Segment] = []
+    for segment in segments:
+        before = whole[-1] if whole else None
+        if not before or (before.clock.rate, before.format) != (segment.clock.rate, segment.format):
+            whole.append(segment)
+            continue
+        between = round(before.clock.frame_at(segment.clock.start)) - len(before.samples)
+        gap = np.zeros((max(between, 0), before.samples.shape[1]), dtype=np.float32)
+        samples = np.concatenate([before.samples, gap, segment.samples])
+        # The later part is the one with sound in it: its clock holds.
+        start = segment.clock.time_of(-(len(before.samples) + len(gap)))
+        whole[-1] = Segment(samples, replace(segment.clock, start=start), segment.format)
+    return whole
 
 
 def fit_clock(rate: int, marks: list[tuple[int, float]]) -> SampleClock:
