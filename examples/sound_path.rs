@@ -2,8 +2,9 @@
 //! monitor, and prints what it heard.
 //!
 //! `sound_path [rate=44100] [mode=joint] [seconds=10] [signal=tones|clicks] [jitter=MS]
-//! [stall=MS] [loss=PERCENT] [drift=PPM] [output=NAME]`; the server is the usual one
-//! (`PIPEWIRE_RUNTIME_DIR`).
+//! [stall=MS] [loss=PERCENT] [drift=PPM] [output=NAME] [move=NAME] [ear=off]`; the server is the
+//! usual one (`PIPEWIRE_RUNTIME_DIR`). An output's monitor is one turn of the graph late when the
+//! output drives the graph, so latencies to the ear are that much too long.
 
 #[path = "../tests/audio_path/analysis.rs"]
 mod analysis;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use analysis::level;
 use dotd::a2dp::Stream;
 use dotd::audio::{Audio, AudioSettings, Role, StreamSpec};
-use dotd::pcm::{Nanos, SECOND, ask_for_real_time, now};
+use dotd::pcm::{Cycle, Nanos, Pace, SECOND, Source, ask_for_real_time, duration_of, now};
 use dotd::policy::Event;
 use dotd::policy::model::{ChannelMode, TransportId, Volume};
 use phone::{Coding, Phone};
@@ -33,9 +34,36 @@ use tokio::sync::mpsc;
 const TONES: [f32; 2] = [441.0, 1250.0];
 const CLICK_EVERY: u64 = 70;
 
+#[derive(Clone)]
 struct Plan(HashMap<String, String>);
 
 impl Plan {
+    fn from_arguments() -> Self {
+        let arguments = std::env::args().skip(1);
+        let pairs = arguments.filter_map(|argument| {
+            let (key, value) = argument.split_once('=')?;
+            Some((key.to_owned(), value.to_owned()))
+        });
+        Self(pairs.collect())
+    }
+
+    fn settings(&self, key: &str) -> AudioSettings {
+        AudioSettings {
+            remote: None,
+            output: self.0.get(key).cloned(),
+        }
+    }
+
+    fn coding(&self) -> Coding {
+        let mode = match self.text("mode", "joint") {
+            "mono" => ChannelMode::Mono,
+            "dual" => ChannelMode::DualChannel,
+            "stereo" => ChannelMode::Stereo,
+            _ => ChannelMode::JointStereo,
+        };
+        Coding::usual(self.number("rate", 44_100.0) as u32, mode)
+    }
+
     fn text<'a>(&'a self, key: &str, usual: &'a str) -> &'a str {
         self.0.get(key).map_or(usual, String::as_str)
     }
@@ -45,7 +73,6 @@ impl Plan {
 }
 
 /// What came out: interleaved stereo at 48 kHz, and when each turn of the graph began.
-#[derive(Default)]
 struct Heard {
     samples: Vec<f32>,
     turns: Vec<(usize, Nanos)>,
@@ -56,25 +83,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .with_max_level(tracing::Level::DEBUG)
         .with_writer(std::io::stderr)
         .init();
-    let plan = Plan(
-        std::env::args()
-            .skip(1)
-            .filter_map(|a| a.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())))
-            .collect(),
-    );
-    let mode = match plan.text("mode", "joint") {
-        "mono" => ChannelMode::Mono,
-        "dual" => ChannelMode::DualChannel,
-        "stereo" => ChannelMode::Stereo,
-        _ => ChannelMode::JointStereo,
-    };
-    let coding = Coding::usual(plan.number("rate", 44_100.0) as u32, mode);
+    let plan = Plan::from_arguments();
+    let coding = plan.coding();
     let (events, mut queue) = mpsc::channel(64);
-    let settings = AudioSettings {
-        remote: None,
-        output: plan.0.get("output").cloned(),
-    };
-    let audio = Audio::start(settings, events.clone())?;
+    let audio = Audio::start(plan.settings("output"), events.clone())?;
     loop {
         match queue.blocking_recv() {
             Some(Event::AudioFound {
@@ -83,7 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             event => println!("{event:?}"),
         }
     }
-    let heard = listen();
+    let heard = listen(&plan);
     let (ours, theirs) = socketpair(
         AddressFamily::UNIX,
         SocketType::SEQPACKET,
@@ -92,43 +104,106 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let id = TransportId("/org/bluez/hci0/dev_DA_4C_10_DE_00_01/fd0".into());
     let stream = Stream::start(id.clone(), ours, 1024, coding.format(), events)?;
-    let spec = StreamSpec {
-        name: "Anna's phone".into(),
-        role: Role::Music,
-        rate: coding.rate,
-        channels: mode.channels(),
-        volume: Volume::MAX,
-    };
-    audio.play(id.clone(), spec, stream.source());
+    let (probe, pulled) = Probe::on(&stream, coding);
+    audio.play(id.clone(), spec(coding), probe);
     thread::sleep(Duration::from_millis(plan.number("lead", 200.0) as u64));
-    let plan = Arc::new(plan);
-    let sender = {
-        let plan = Arc::clone(&plan);
-        thread::spawn(move || speak(&plan, coding, &theirs))
-    };
-    let meters = stream.meters();
-    let mut last = Instant::now();
+    let speaking = plan.clone();
+    let sender = thread::spawn(move || speak(&speaking, coding, &theirs));
+    let clicks = watch(&plan, &audio, &stream, &mut queue, sender)?;
+    audio.stop(&id);
+    thread::sleep(Duration::from_millis(300));
+    let heard = heard.lock().map_err(|_| "poisoned")?;
+    println!("the graph missed {} turns", missed_turns(&heard));
+    if plan.text("signal", "tones") == "clicks" {
+        report_latency(&heard, &clicks, &pulled.try_iter().collect::<Vec<_>>());
+    } else {
+        report_tones(&heard, &plan);
+    }
+    println!("{:?}", stream.meters().read());
+    Ok(())
+}
+
+/// Does what the daemon would while the phone plays; returns when each click was sent.
+fn watch(
+    plan: &Plan,
+    audio: &Audio,
+    stream: &Stream,
+    queue: &mut mpsc::Receiver<Event>,
+    sender: thread::JoinHandle<Vec<Nanos>>,
+) -> Result<Vec<Nanos>, Box<dyn Error>> {
+    let id = TransportId("/org/bluez/hci0/dev_DA_4C_10_DE_00_01/fd0".into());
+    let (begin, mut last, mut moved, mut lost) = (Instant::now(), Instant::now(), false, false);
     while !sender.is_finished() {
         thread::sleep(Duration::from_millis(50));
         while let Ok(event) = queue.try_recv() {
             println!("{event:?}");
+            lost |= event == Event::AudioLost;
+            if lost && matches!(event, Event::AudioFound { .. }) {
+                lost = false;
+                audio.play(id.clone(), spec(plan.coding()), stream.source());
+            }
+        }
+        if !moved && plan.0.contains_key("move") && begin.elapsed().as_secs() >= 3 {
+            moved = true;
+            audio.reconfigure(plan.settings("move"));
         }
         if last.elapsed() >= Duration::from_secs(plan.number("every", 1.0) as u64) {
             last = Instant::now();
-            println!("{:?}", meters.read());
+            println!("{:?}", stream.meters().read());
         }
     }
-    let clicks = sender.join().map_err(|_| "the phone panicked")?;
-    audio.stop(&id);
-    thread::sleep(Duration::from_millis(300));
-    let heard = heard.lock().map_err(|_| "poisoned")?;
-    if plan.text("signal", "tones") == "clicks" {
-        report_latency(&heard, &clicks);
-    } else {
-        report_tones(&heard, &plan);
+    Ok(sender.join().map_err(|_| "the phone panicked")?)
+}
+
+/// Notes when clicks are pulled, and how late the graph says they will be heard.
+struct Probe {
+    source: Box<dyn Source + Send>,
+    coding: Coding,
+    pulled: std::sync::mpsc::SyncSender<(Nanos, Nanos)>,
+    quiet: u64,
+}
+
+impl Probe {
+    fn on(
+        stream: &Stream,
+        coding: Coding,
+    ) -> (Box<Self>, std::sync::mpsc::Receiver<(Nanos, Nanos)>) {
+        let (pulled, clicks) = std::sync::mpsc::sync_channel(200);
+        let source = stream.source();
+        let probe = Self {
+            source,
+            coding,
+            pulled,
+            quiet: 0,
+        };
+        (Box::new(probe), clicks)
     }
-    println!("{:?}", meters.read());
-    Ok(())
+}
+
+impl Source for Probe {
+    fn pull(&mut self, out: &mut [f32], cycle: Cycle) -> Pace {
+        let pace = self.source.pull(out, cycle);
+        let channels = usize::from(self.coding.mode.channels());
+        for (n, frame) in out.chunks_exact(channels).enumerate() {
+            self.quiet += 1;
+            if frame[0].abs() > 0.3 && self.quiet > u64::from(self.coding.rate) / 2 {
+                self.quiet = 0;
+                let at = cycle.now + duration_of(n as u64, self.coding.rate);
+                self.pulled.try_send((at, cycle.delay)).ok();
+            }
+        }
+        pace
+    }
+}
+
+fn spec(coding: Coding) -> StreamSpec {
+    StreamSpec {
+        name: "Anna's phone".into(),
+        role: Role::Music,
+        rate: coding.rate,
+        channels: coding.mode.channels(),
+        volume: Volume::MAX,
+    }
 }
 
 /// Sends packets when they are due, and returns when each click was.
@@ -194,8 +269,15 @@ fn speak(plan: &Plan, coding: Coding, socket: &OwnedFd) -> Vec<Nanos> {
 }
 
 /// Listens to the default output.
-fn listen() -> Arc<Mutex<Heard>> {
-    let heard = Arc::new(Mutex::new(Heard::default()));
+fn listen(plan: &Plan) -> Arc<Mutex<Heard>> {
+    // A minute, so that nothing is moved about while the graph runs.
+    let heard = Arc::new(Mutex::new(Heard {
+        samples: Vec::with_capacity(48_000 * 2 * 60),
+        turns: Vec::with_capacity(60 * 1000),
+    }));
+    if plan.text("ear", "on") == "off" {
+        return heard;
+    }
     let filled = Arc::clone(&heard);
     thread::spawn(move || {
         if let Err(error) = listen_on(filled) {
@@ -265,7 +347,16 @@ fn listen_on(heard: Arc<Mutex<Heard>>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn report_latency(heard: &Heard, clicks: &[Nanos]) {
+/// How often the graph missed a turn, as seen by the listener.
+fn missed_turns(heard: &Heard) -> usize {
+    let on_time = |pair: &[(usize, Nanos)]| {
+        let played = (pair[1].0 - pair[0].0) as Nanos * SECOND / 48_000;
+        (pair[1].1 - pair[0].1 - played).abs() < SECOND / 1000
+    };
+    heard.turns.windows(2).filter(|pair| !on_time(pair)).count()
+}
+
+fn report_latency(heard: &Heard, clicks: &[Nanos], pulled: &[(Nanos, Nanos)]) {
     let left: Vec<f32> = heard.samples.iter().step_by(2).copied().collect();
     let mut found = Vec::new();
     let mut n = 0;
@@ -289,6 +380,14 @@ fn report_latency(heard: &Heard, clicks: &[Nanos]) {
         .collect();
     println!("{} clicks sent, {} heard", clicks.len(), found.len());
     println!("latency ms: {:.1?}", delays);
+    let beyond: Vec<(f64, f64)> = pulled
+        .iter()
+        .filter_map(|(at, told)| {
+            let after = found.iter().find(|f| **f >= *at - SECOND / 100)? - at;
+            Some((after as f64 / 1e6, *told as f64 / 1e6))
+        })
+        .collect();
+    println!("from pull to ear, and as told, ms: {beyond:.1?}");
 }
 
 fn report_tones(heard: &Heard, plan: &Plan) {

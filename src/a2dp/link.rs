@@ -65,9 +65,9 @@ impl Link {
         self.flush.load(Relaxed) && self.flush.swap(false, SeqCst)
     }
 
-    /// Player: asks whether it may begin on line `offset`.
-    pub(super) fn may_begin(&self, offset: Nanos) -> bool {
-        offset >= self.begin.load(Relaxed)
+    /// Player: asks from which line on it may begin.
+    pub(super) fn begin(&self) -> Nanos {
+        self.begin.load(Relaxed)
     }
 
     /// Player: asks how fast to go.

@@ -38,6 +38,26 @@ impl Player {
         }
     }
 
+    /// The line that playing now would be on.
+    fn offset(&self, now: Nanos) -> Nanos {
+        now - duration_of(self.consumed, self.rate)
+    }
+
+    /// Begins if it may and there is enough for a turn. Out of silence it begins on its very line:
+    /// PipeWire may have taken long to link the stream, and what was missed by then is gone, or
+    /// everything after it would be late by as much.
+    fn begin(&mut self, now: Nanos, frames: usize) {
+        let (line, level) = (self.link.begin(), self.ring.level());
+        if level < frames || self.offset(now) < line {
+            return;
+        }
+        self.playing = true;
+        if self.concealer.is_silent() {
+            let behind = frames_in(self.offset(now) - line, self.rate);
+            self.consumed += self.ring.skip(behind.min(level - frames)) as u64;
+        }
+    }
+
     /// Catches up when the graph has missed turns, which was heard as a gap: what should have been
     /// played in it is passed over, or everything after it would be late by as much.
     fn catch_up(&mut self, now: Nanos, period: Nanos) {
@@ -65,10 +85,10 @@ impl Source for Player {
             self.consumed += self.ring.skip(usize::MAX) as u64;
             self.playing = false;
         }
-        let offset = cycle.now - duration_of(self.consumed, self.rate);
-        if !self.playing && self.ring.level() >= frames && self.link.may_begin(offset) {
-            self.playing = true;
+        if !self.playing {
+            self.begin(cycle.now, frames);
         }
+        let offset = self.offset(cycle.now);
         self.link
             .tell(self.playing.then_some(offset), period, cycle.delay);
         let mut played = 0;
@@ -151,9 +171,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_missed_before_the_first_turn_is_gone() {
+        let mut bench = Bench::new();
+        let line = bench.now;
+        bench.link.order(line, Pace::NOMINAL);
+        bench.writer.push(&[0.5; 9000]).unwrap();
+        bench.now += 100 * MILLISECOND;
+        bench.turn();
+        assert_eq!(bench.link.playout().offset, Some(line));
+    }
+
+    #[test]
     fn running_dry_is_counted_once_and_told() {
         let mut bench = Bench::new();
-        bench.link.order(0, Pace::NOMINAL);
+        bench.link.order(bench.now, Pace::NOMINAL);
         bench.writer.push(&[0.5; 3 * TURN + 100]).unwrap();
         for _ in 0..6 {
             bench.turn();
@@ -171,7 +202,7 @@ mod tests {
     #[test]
     fn missed_turns_are_passed_over() {
         let mut bench = Bench::new();
-        bench.link.order(0, Pace::NOMINAL);
+        bench.link.order(bench.now, Pace::NOMINAL);
         bench.writer.push(&[0.5; 9000]).unwrap();
         bench.turn();
         bench.turn();
@@ -185,7 +216,7 @@ mod tests {
     #[test]
     fn a_flush_empties_the_ring() {
         let mut bench = Bench::new();
-        bench.link.order(0, Pace::NOMINAL);
+        bench.link.order(bench.now, Pace::NOMINAL);
         bench.writer.push(&[0.5; 9600]).unwrap();
         bench.turn();
         bench.link.flush();

@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn every_part_of_the_header_is_passed_over() {
-        let cases: [(u8, &[u8], Result<&[u8], RtpError>); 11] = [
+        type Case = (u8, &'static [u8], Result<&'static [u8], RtpError>);
+        let cases: [Case; 11] = [
             (0x80, &[7, 8], Ok(&[7, 8])),
             (0x80, &[], Err(RtpError::Empty)),
             (0x40, &[7], Err(RtpError::Version(1))),

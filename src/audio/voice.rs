@@ -25,8 +25,9 @@ use super::callback::{Controls, Turner};
 use super::session::{Inbox, Notice};
 use super::{Role, StreamSpec};
 
-/// The turn of the graph that is asked for: short, since a whole turn must be in the buffer.
-const LATENCY: &str = "256/48000";
+/// The turn of the graph that is asked for: short, since a whole turn must be in the buffer, but
+/// every turn wakes a small computer up in several places.
+const LATENCY: &str = "512/48000";
 
 /// The last fade ends by then even if nobody pulls.
 const LAST_WORD: Duration = Duration::from_millis(200);

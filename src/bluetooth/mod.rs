@@ -34,7 +34,7 @@ use self::agent::Questions;
 use self::orders::{Order, Orders};
 use self::rfkill::Rfkill;
 use self::session::Session;
-use self::watch::{Watch, Word};
+use self::watch::Watch;
 use crate::policy::action::RadioAction;
 use crate::policy::event::Event;
 use crate::policy::model::TransportId;
@@ -67,8 +67,6 @@ impl Bluetooth {
         owner.send_replace(first_owner.clone());
 
         let (words, inbox) = mpsc::unbounded_channel();
-        // Cannot fail: the receiver is still here.
-        drop(words.send(Word::Owner(first_owner)));
         let (orders, ordered) = mpsc::unbounded_channel();
         let questions = Questions::default();
         let rfkill = Rfkill::default();
@@ -82,7 +80,7 @@ impl Bluetooth {
         );
         let tasks = vec![
             tokio::spawn(watch::listen(messages, owner, words)),
-            tokio::spawn(watch.run()),
+            tokio::spawn(watch.run(first_owner)),
             tokio::spawn(executor.run(ordered)),
         ];
         Ok(Self {

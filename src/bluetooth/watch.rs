@@ -87,6 +87,10 @@ pub(super) async fn listen(
             return;
         }
     }
+    owner.send_replace(None);
+    if inbox.send(Word::Owner(None)).is_err() {
+        return;
+    }
     tracing::error!("the system bus closed the connection; restart dotd: systemctl restart dotd");
 }
 
@@ -138,9 +142,11 @@ impl Watch {
         }
     }
 
-    /// Reports until the daemon does not listen any more or the bus is gone.
-    pub(super) async fn run(mut self) {
-        while let Some(word) = self.inbox.recv().await {
+    /// Reports until the daemon does not listen any more, beginning with who owns bluetoothd's
+    /// name at the start.
+    pub(super) async fn run(mut self, owner: Option<OwnedUniqueName>) {
+        let mut next = Some(Word::Owner(owner));
+        while let Some(word) = next {
             self.take(word).await;
             // BlueZ tells one change of a phone in several signals: look at what they lead to.
             while let Ok(word) = self.inbox.try_recv() {
@@ -151,6 +157,7 @@ impl Watch {
                     return;
                 }
             }
+            next = self.inbox.recv().await;
         }
     }
 

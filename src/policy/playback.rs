@@ -325,7 +325,7 @@ impl Policy {
     }
 
     /// Returns those who play, else those who are connected.
-    pub(super) fn whose_volume(&self) -> Vec<Address> {
+    fn whose_volume(&self) -> Vec<Address> {
         let among = |wanted: &dyn Fn(Address) -> bool| -> Vec<Address> {
             let all = self.memory.phones.iter().map(|known| known.address);
             all.filter(|phone| wanted(*phone)).collect()

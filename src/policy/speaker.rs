@@ -93,19 +93,10 @@ impl Policy {
             adapter: self.radio.status(),
             pairing_until: self.pairing.open_until(),
             audio: self.playback.audio.clone(),
-            volume: self.shown_volume(),
+            volume: self.start_volume(),
             max_volume: self.rules.max_volume,
             config_problems: self.config_problems.clone(),
             phones: trusted.chain(strangers).collect(),
-        }
-    }
-
-    /// Returns the volume of whom `dotctl volume` would turn: who plays, else who is connected, else
-    /// where the next phone starts.
-    fn shown_volume(&self) -> super::model::Volume {
-        match self.whose_volume().first() {
-            Some(phone) => self.volume_of(*phone),
-            None => self.start_volume(),
         }
     }
 }

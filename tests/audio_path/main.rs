@@ -40,16 +40,11 @@ struct Bench {
 impl Bench {
     fn new(mode: ChannelMode) -> Self {
         let coding = Coding::usual(44_100, mode);
-        let (socket, ours) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::empty(),
-            None,
-        )
-        .unwrap();
+        let (socket, ours) = sockets();
         let (sender, events) = mpsc::channel(64);
         let id = TransportId("phone".into());
-        let stream = Stream::start(id, ours, 1024, coding.format(), sender).unwrap();
+        let stream = Stream::start(id, ours, 1024, coding.format(), sender)
+            .expect("the stream does not start");
         let source = stream.source();
         Self {
             coding,
@@ -73,7 +68,7 @@ impl Bench {
             let packet = self.phone.packet(&mut tones(self.coding.rate));
             self.pull_until(begin + n as Nanos * period);
             if keep(self.sent) {
-                send(&self.socket, &packet, SendFlags::NOSIGNAL).unwrap();
+                send(&self.socket, &packet, SendFlags::NOSIGNAL).expect("the stream closed");
             }
             self.sent += 1;
         }
@@ -112,7 +107,7 @@ impl Bench {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
-            .unwrap();
+            .expect("no runtime");
         runtime
             .block_on(async { tokio::time::timeout(deadline, self.events.recv()).await })
             .expect("no event within ten seconds")
@@ -127,6 +122,17 @@ impl Bench {
             }
         }
     }
+}
+
+/// Both ends of what BlueZ would hand one end of.
+fn sockets() -> (OwnedFd, OwnedFd) {
+    socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::empty(),
+        None,
+    )
+    .expect("the system gives no sockets")
 }
 
 fn tones(rate: u32) -> impl FnMut(u64) -> [f32; 2] {
@@ -210,13 +216,7 @@ fn a_new_source_takes_over_and_the_old_one_falls_silent() {
 fn a_closed_socket_ends_the_stream_once() {
     let mut bench = Bench::new(ChannelMode::Mono);
     bench.play(5, |_| true);
-    let (other, _) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::empty(),
-        None,
-    )
-    .unwrap();
+    let (other, _) = sockets();
     drop(std::mem::replace(&mut bench.socket, other));
     assert_eq!(bench.ended(), None);
     assert_eq!(bench.event(), None, "an event after the end");
@@ -238,13 +238,7 @@ fn dropping_the_stream_closes_the_socket_and_tells_nothing() {
 
 #[test]
 fn the_end_is_told_even_when_the_queue_was_full() {
-    let (socket, ours) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::empty(),
-        None,
-    )
-    .unwrap();
+    let (socket, ours) = sockets();
     let (sender, mut events) = mpsc::channel(1);
     sender.try_send(Event::AudioLost).unwrap();
     let coding = Coding::usual(44_100, ChannelMode::Mono);

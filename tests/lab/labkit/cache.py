@@ -2,7 +2,8 @@
 
 Invariant: a folder that exists under its final name is complete. Things are
 made in a `.partial` folder and renamed; an interrupted setup leaves nothing
-that a later one would take for whole. One setup runs at a time.
+that a later one would take for whole. Each kind of thing is made by one
+process at a time; what is complete is had without waiting.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ def folder() -> Path:
 
 
 @contextmanager
-def lock() -> Iterator[None]:
-    """Keeps a second setup waiting until this one is through."""
-    with open(folder() / "lock", "w") as file:
+def lock(kind: str) -> Iterator[None]:
+    """Keeps other processes from making the same kind of thing meanwhile."""
+    with open(folder() / f"{kind}.lock", "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with host.step("waiting for another lab setup"):
+            with host.step(f"waiting for another process that makes the {kind}"):
                 fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -53,13 +54,16 @@ def obtain(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     final = folder() / f"{kind}-{key}"
     if final.exists():
         return final
-    partial = folder() / f"{kind}-{key}.partial"
-    for interrupted in folder().glob(f"{kind}-*.partial"):
-        remove(interrupted)
-    partial.mkdir()
-    with host.step(f"making the lab's {kind}"):
-        make(partial)
-    partial.rename(final)
+    with lock(kind):
+        if final.exists():
+            return final
+        for interrupted in folder().glob(f"{kind}-*.partial"):
+            remove(interrupted)
+        partial = folder() / f"{kind}-{key}.partial"
+        partial.mkdir()
+        with host.step(f"making the lab's {kind}"):
+            make(partial)
+        partial.rename(final)
     return final
 
 

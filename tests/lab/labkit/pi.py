@@ -12,6 +12,7 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,19 +67,15 @@ class Result:
 class Background:
     """A command that runs in the guest while the test goes on."""
 
-    pi: Pi
     command: str
-    base: str
+    outcome: Future[Result]
 
     def result(self, timeout: float = 60) -> Result:
         """Waits for its end."""
-        self.pi.wait_for(
-            lambda: self.pi.sh(f"test -e {self.base}.rc", check=False).rc == 0,
-            timeout,
-            f"the end of {self.command!r}",
-        )
-        rc, out, err = (self.pi.sh(f"cat {self.base}.{end}").stdout for end in ("rc", "out", "err"))
-        return Result(self.command, int(rc), out, err)
+        try:
+            return self.outcome.result(timeout)
+        except FutureTimeout:
+            raise GuestError(f"{self.command!r} took more than {timeout} s") from None
 
 
 class Pi:
@@ -92,6 +89,7 @@ class Pi:
         self.radio = radio
         self.recordings: list[recording.Recording] = []
         self._numbers = itertools.count(1)
+        self._background = ThreadPoolExecutor(thread_name_prefix="background")
         self._cursor = ""
         self._air_sizes: dict[Path, int] = {}
 
@@ -118,12 +116,9 @@ class Pi:
             raise CommandFailed(f"{command!r} ended with {answer['rc']}\n{stdout}{stderr}")
         return Result(command, answer["rc"], stdout, stderr)
 
-    def background(self, command: str) -> Background:
+    def background(self, command: str, timeout: float = 600) -> Background:
         """Starts a bash command line, as root, and returns at once."""
-        base = f"/run/lab-background-{next(self._numbers)}"
-        line = f"({command}) >{base}.out 2>{base}.err; echo $? >{base}.part; mv {base}.part {base}.rc"
-        self.sh(f"systemd-run -q --collect bash -c {shlex.quote(line)}")
-        return Background(self, command, base)
+        return Background(command, self._background.submit(self.sh, command, False, None, timeout))
 
     def dotctl(
         self, *arguments: str, check: bool = True, user: str | None = None, timeout: float = 60

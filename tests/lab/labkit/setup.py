@@ -50,20 +50,18 @@ class Made:
 def everything() -> Made:
     """Sets up what is missing."""
     host.check_platform()
-    with cache.lock():
-        host.install_missing()
-        builder, guest = trees.builder(), trees.guest()
-        return Made(
-            builder, guest, kernel.obtain(builder), image.obtain(guest), tools.obtain(builder), venv()
-        )
+    host.install_missing()
+    builder, guest = trees.builder(), trees.guest()
+    return Made(
+        builder, guest, kernel.obtain(builder), image.obtain(guest), tools.obtain(builder), venv()
+    )
 
 
 def builder() -> Path:
     """Sets up the builder tree only."""
     host.check_platform()
-    with cache.lock():
-        host.install_missing()
-        return trees.builder()
+    host.install_missing()
+    return trees.builder()
 
 
 def venv() -> Path:
@@ -87,16 +85,19 @@ def build(architecture: str, builder_tree: Path) -> Path:
     if not script.exists():
         raise host.SetupError(f"{script} is not there, so there is no package to try: use --bare")
     dist = cache.folder() / "dist" / architecture
-    cache.remove(dist)
-    with host.step(f"building the package for {architecture}"):
+    with cache.lock("package"), host.step(f"building the package for {architecture}"):
+        cache.remove(dist)
         done = in_builder(
             ["packaging/build-deb", architecture], builder_tree, {"DOTD_DIST": "/dist"}, dist
         )
         trees.check(done, "packaging/build-deb")
-    made = sorted(dist.glob(f"dotd_*_{architecture}.deb"))
-    if len(made) != 1:
-        raise host.SetupError(f"packaging/build-deb left {len(made)} packages in {dist}, not one")
-    return made[0]
+        made = sorted(dist.glob(f"dotd_*_{architecture}.deb"))
+        if len(made) != 1:
+            raise host.SetupError(f"packaging/build-deb left {len(made)} packages, not one: {made}")
+        # Under a name of its own, or the next build would take it away from under a run.
+        kept = cache.folder() / f"package-{cache.key_of(made[0])}"
+        kept.mkdir(exist_ok=True)
+        return made[0].rename(kept / made[0].name)
 
 
 def in_builder(

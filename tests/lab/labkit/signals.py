@@ -85,7 +85,8 @@ def clicks(
     count = round(seconds * rate)
     mono = np.zeros(count)
     if bed is not None:
-        mono += decibel(bed) * np.sin(2 * np.pi * 441 * np.arange(count) / rate) * _fade(count, rate)
+        hum = np.sin(2 * np.pi * 441 * np.arange(count) / rate)
+        mono += decibel(bed) * hum * _fade(count, rate)
     length = round(CLICK_SECONDS * rate)
     burst = decibel(level) * np.cos(2 * np.pi * CLICK_HZ * np.arange(length) / rate)
     step = round(every * rate)
@@ -108,11 +109,13 @@ def music(bars: int = 4, rate: int = 44100) -> Signal:
     samples = np.zeros((round((4 * bars + 3) * beat * rate), 2))
     for bar in range(bars):
         chord, start = chords[bar % 4], 4 * bar * beat
-        _add(samples, _note(chord[0] - 24, 4 * beat, rate, (1, 0.5, 0.2), 1.2), start, 0.20, 0.5, rate)
+        bass = _note(chord[0] - 24, 4 * beat, rate, (1, 0.5, 0.2), 1.2)
+        _add(samples, bass, start, 0.20, 0.5, rate)
         for step in range(8):
             pitch = chord[(0, 1, 2, 1)[step % 4]] + 12 * (step >= 4)
             note = _note(pitch, 2.2 * beat, rate, (1, 0.35, 0.15, 0.05), 3.0)
-            _add(samples, note, start + step * beat / 2, 0.11, 0.25 + 0.5 * (step % 2), rate)
+            side = 0.25 + 0.5 * (step % 2)
+            _add(samples, note, start + step * beat / 2, 0.11, side, rate)
         for step in range(4):
             bell = _note(melody[(4 * bar + step) % 16], 3 * beat, rate, (1, 0, 0.3, 0, 0.1), 2.5)
             _add(samples, bell, start + step * beat, 0.13, 0.6 - 0.1 * step, rate)

@@ -2,7 +2,8 @@
 
 It exists to test the phones without a guest; scenarios use the real speaker.
 
-Invariant: it pairs with the address in `handset.pairing_with`, and `heard` holds the frames of each configured stream.
+Invariant: it pairs with the address in `handset.pairing_with` only, and `heard` holds the frames
+of the stream configured last.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from bumble import a2dp, avc, avdtp, avrcp
 from bumble.rtp import MediaPacket
 from labkit.phone import loop
 from labkit.phone.events import EventLog
-from labkit.phone.handset import Handset
-from labkit.phone.source import _chosen_sbc, sbc_capabilities
+from labkit.phone.handset import Bonds, Handset
+from labkit.phone.source import chosen_sbc, sbc_capabilities
 from labkit.radio import SPEAKER_ADDRESS, Radio
 from labkit.sbc import Sbc
 
@@ -23,12 +24,19 @@ TARGET_RECORD = 0x00010002
 class Speaker:
     """A speaker with `sinks` SBC endpoints, delay reporting and absolute volume."""
 
-    def __init__(self, radio: Radio, sinks: int = 1, delay_ms: float = 123.4) -> None:
+    def __init__(
+        self,
+        radio: Radio,
+        sinks: int = 1,
+        delay_ms: float = 123.4,
+        bonds: Bonds | None = None,
+    ) -> None:
         self.address = SPEAKER_ADDRESS
         self.log = EventLog()
         self.sbc: Sbc | None = None
         self.packets: list[MediaPacket] = []
         self._sinks = sinks
+        self._bonds = bonds
         self._delay = round(delay_ms * 10)
         self._controller = radio.attach(self.address)
         loop.run(self._power_on(), 10)
@@ -40,6 +48,8 @@ class Speaker:
     async def _power_on(self) -> None:
         self.handset = Handset("Dot-1A2B", "display", lambda _: True, self.log)
         device = self.handset.device
+        if self._bonds is not None:
+            self.handset.bonds = device.keystore = self._bonds
         device.sdp_service_records = {
             SINK_RECORD: a2dp.make_audio_sink_service_sdp_records(SINK_RECORD, (1, 3)),
             TARGET_RECORD: avrcp.TargetServiceSdpRecord(TARGET_RECORD).to_service_attributes(),
@@ -65,7 +75,7 @@ class Speaker:
                 sink.on(what, lambda what=what: self.log.add("sink", did=what))
 
     def _configured(self, sink: avdtp.LocalSink) -> None:
-        self.sbc = next(filter(None, map(_chosen_sbc, sink.configuration)))
+        self.sbc = next(filter(None, map(chosen_sbc, sink.configuration)))
         self.packets.clear()
         report = avdtp.DelayReport_Command(sink.stream.remote_endpoint.seid, self._delay)
 
@@ -76,6 +86,7 @@ class Speaker:
 
     def call(self, phone: str, sbc: Sbc) -> None:
         """Calls a bonded phone back and opens the music channel with these parameters."""
+        assert self.log.wait("disconnected", 5), "the phone has not hung up"
         loop.run(self._call(phone, sbc), 20)
 
     async def _call(self, phone: str, sbc: Sbc) -> None:

@@ -33,12 +33,12 @@ def agree_to_pair(speaker: Phone, phone: Phone) -> None:
 
 def test_a_phone_finds_what_is_discoverable_and_nothing_else(radio, speaker):
     with Phone(radio) as phone:
-        assert phone.sees(speaker.address, timeout=2) is None
+        assert phone.sees(speaker.address, timeout=5) is None
         be_discoverable(speaker)
         found = phone.sees(speaker.address)
         assert (found.address, found.name) == (speaker.address, "Dot-1A2B")
         assert found.class_of_device == 0x5A020C
-        assert [each.address for each in phone.discover(2)] == [speaker.address]
+        assert [each.address for each in phone.discover(5)] == [speaker.address]
 
 
 def test_pairing_makes_a_bond_that_later_links_use(speaker, phone):
@@ -112,3 +112,11 @@ def test_out_of_range_is_a_supervision_timeout_and_a_page_timeout(radio, speaker
         phone.in_range()
         phone.reach(speaker.address)
         assert phone.connected_to == speaker.address
+
+
+def test_a_link_that_goes_down_meanwhile_is_said_to_have(radio, speaker):
+    with Phone(radio, io="display", confirm=lambda _: not speaker.disconnect()) as phone:
+        agree_to_pair(speaker, phone)
+        with pytest.raises(PhoneError, match="link went down|AUTHENTICATION_FAILURE"):
+            phone.pair(speaker.address)
+        assert not phone.is_bonded(speaker.address)

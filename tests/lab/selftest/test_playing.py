@@ -1,6 +1,7 @@
 """A phone and a stand-in speaker: connect, play, pause, keys, volume, loss, range."""
 
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -14,9 +15,8 @@ Key = avc.PassThroughFrame.OperationId
 
 @pytest.fixture
 def speaker(radio):
-    speaker = Speaker(radio)
-    yield speaker
-    speaker.close()
+    with closing(Speaker(radio)) as speaker:
+        yield speaker
 
 
 @pytest.fixture
@@ -175,7 +175,8 @@ def test_volume_goes_both_ways(phone, speaker):
     phone.connect()
     assert phone.set_volume(50) == 50 == speaker.avrcp.delegate.volume
     speaker.turn_volume(99)
-    phone.wait_event("volume", matching=lambda event: event.details == dict(volume=99, by="speaker"))
+    turned = {"volume": 99, "by": "speaker"}
+    phone.wait_event("volume", matching=lambda event: event.details == turned)
     assert phone.volume == 99
 
 
@@ -213,6 +214,18 @@ def test_out_of_range_ends_the_music_and_says_why(phone, speaker):
         played.wait(5)
     phone.in_range()
     phone.play(signals.tone(seconds=0.3)).wait()
+
+
+def test_a_phone_keeps_its_bond_over_a_reboot_of_the_speaker(radio, phone, speaker):
+    bonds = speaker.handset.bonds
+    speaker.close()
+    phone.wait_event("disconnected", timeout=20)
+    again = Speaker(radio, bonds=bonds)
+    try:
+        phone.play(signals.tone(seconds=0.3)).wait()
+        assert len(again.heard) > 100
+    finally:
+        again.close()
 
 
 def test_a_stranger_without_bond_may_try_avdtp(radio, speaker):

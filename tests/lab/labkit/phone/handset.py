@@ -166,7 +166,7 @@ class Handset:
         try:
             await self.secure(link)
         except BaseException as failure:
-            self.log.add("pairing-failed", address=address, why=str(failure))
+            self.log.add("pairing-failed", address=address, why=str(failure) or "given up")
             await self.forget(address)
             await self.hang_up()
             raise

@@ -99,7 +99,11 @@ class Phone:
         return link.peer_address.to_string(with_type_qualifier=False) if link else None
 
     def discover(self, timeout: float = 6.0) -> list[Found]:
-        """Inquires for `timeout` seconds and returns what answered, with names."""
+        """Inquires for `timeout` seconds and returns what answered, with names.
+
+        Rootcanal answers inquiries every two seconds: in less than three, seeing nothing means
+        nothing.
+        """
         return self._do("discover", self._handset.discover(timeout, None), timeout + 20)
 
     def sees(self, address: str, timeout: float = 6.0) -> Found | None:
@@ -245,6 +249,8 @@ class Phone:
             raise self._error(f"could not {what}: {failure}", failure.code) from failure
         except TimeoutError:
             raise self._error(f"could not {what} within {timeout:g} s") from None
+        except loop.LinkLost as failure:
+            raise self._error(f"could not {what}: {failure}") from None
         except core.BaseError as failure:
             raise self._error(f"could not {what}: {failure}", failure.error_code) from failure
         except core.BaseBumbleError as failure:

@@ -148,6 +148,7 @@ class RemoteControl:
 
     def _closed(self) -> None:
         self._log.add("profile", name="avrcp", open=False)
+        self.volume = None  # The next channel tells anew, and the log shall show it.
         self.protocol.notification_listeners.clear()
         for pending in list(self.protocol.pending_commands.values()):
             if not pending.response.done():

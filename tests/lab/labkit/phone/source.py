@@ -185,7 +185,7 @@ class A2dpSource:
     def _configured_by_speaker(self) -> None:
         source = self._require_protocol().local_endpoints[0]
         self.stream = source.stream
-        self.sbc = next(filter(None, map(_chosen_sbc, source.configuration)), None)
+        self.sbc = next(filter(None, map(chosen_sbc, source.configuration)), None)
         self._log.add("stream", state="configured", sbc=self.sbc, by="speaker")
 
     def _stream_opened(self) -> None:
@@ -284,8 +284,9 @@ def _sbc_information(capability: avdtp.ServiceCapabilities) -> SbcInformation | 
     return None
 
 
-def _chosen_sbc(capability: avdtp.ServiceCapabilities) -> Sbc | None:
-    """Reads a configuration, in which every field names one choice."""
+def chosen_sbc(capability: avdtp.ServiceCapabilities) -> Sbc | None:
+    """Reads a configured capability, in which every field names one choice; None when it is not
+    SBC's."""
     chosen = _sbc_information(capability)
     if chosen is None:
         return None

@@ -1,0 +1,239 @@
+//! A bluetoothd for what is awkward to have from the real one: being killed, being late, and an
+//! agent question at a chosen moment. Real D-Bus objects with the few members the room uses.
+//!
+//! Invariant: knows one adapter, `hci0`, switched on, and one bonded phone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Notify;
+use zbus::message::Header;
+use zbus::names::OwnedUniqueName;
+use zbus::object_server::SignalEmitter;
+use zbus::zvariant::{OwnedObjectPath, OwnedValue};
+
+pub(super) const HCI0: &str = "/org/bluez/hci0";
+pub(super) const PHONE: &str = "/org/bluez/hci0/dev_DA_4C_10_DE_00_01";
+
+/// What was registered with bluetoothd.
+#[derive(Debug, Default)]
+pub(super) struct Registered {
+    /// Who registered the agent.
+    pub(super) client: Option<OwnedUniqueName>,
+    /// Path and capability of the agent.
+    pub(super) agent: Option<(String, String)>,
+    /// Whether it is the default agent.
+    pub(super) default_agent: bool,
+    /// Path and properties of each endpoint, in order.
+    pub(super) endpoints: Vec<(String, HashMap<String, OwnedValue>)>,
+}
+
+/// A running bluetoothd. Dropping it is `kill -9`: its name goes and it says nothing more.
+pub(super) struct Bluez {
+    pub(super) bus: zbus::Connection,
+    registered: Arc<Mutex<Registered>>,
+    changed: Arc<Notify>,
+}
+
+impl Bluez {
+    pub(super) async fn start() -> Self {
+        let registered = Arc::<Mutex<Registered>>::default();
+        let changed = Arc::<Notify>::default();
+        let agents = Agents(registered.clone(), changed.clone());
+        let media = Media(registered.clone(), changed.clone());
+        let bus = zbus::connection::Builder::system()
+            .unwrap()
+            .serve_at("/", zbus::fdo::ObjectManager)
+            .and_then(|it| it.serve_at("/org/bluez", agents))
+            .and_then(|it| {
+                it.serve_at(
+                    HCI0,
+                    Adapter {
+                        discoverable: false,
+                    },
+                )
+            })
+            .and_then(|it| it.serve_at(HCI0, media))
+            .and_then(|it| it.serve_at(PHONE, Device { connected: false }))
+            .and_then(|it| it.name("org.bluez"))
+            .unwrap()
+            .build()
+            .await
+            .unwrap();
+        Self {
+            bus,
+            registered,
+            changed,
+        }
+    }
+
+    /// Waits until `condition` holds for what is registered; returns what it gives.
+    pub(super) async fn registered<T>(&self, condition: impl Fn(&Registered) -> Option<T>) -> T {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(found) = condition(&self.registered.lock().unwrap()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until the room is the default agent and has `count` endpoints; returns its bus name.
+    pub(super) async fn room_with(&self, count: usize) -> OwnedUniqueName {
+        let ready = |it: &Registered| {
+            let complete = it.default_agent && it.endpoints.len() == count;
+            complete.then(|| it.client.clone()).flatten()
+        };
+        self.registered(ready).await
+    }
+
+    /// The phone connects or leaves.
+    pub(super) async fn set_connected(&self, connected: bool) {
+        let server = self.bus.object_server();
+        let device = server.interface::<_, Device>(PHONE).await.unwrap();
+        device.get_mut().await.connected = connected;
+        let signals = device.signal_emitter();
+        device.get().await.connected_changed(signals).await.unwrap();
+    }
+
+    /// Asks the agent whether the phone may pair.
+    pub(super) async fn ask(&self, room: &OwnedUniqueName) -> zbus::Result<zbus::Message> {
+        request_authorization(&self.bus, room).await
+    }
+}
+
+/// Calls the room's agent over any connection.
+pub(super) async fn request_authorization(
+    bus: &zbus::Connection,
+    room: &OwnedUniqueName,
+) -> zbus::Result<zbus::Message> {
+    let agent = Some("org.bluez.Agent1");
+    let device = OwnedObjectPath::try_from(PHONE).unwrap();
+    let method = "RequestAuthorization";
+    bus.call_method(
+        Some(room.as_str()),
+        "/org/dotd/agent",
+        agent,
+        method,
+        &device,
+    )
+    .await
+}
+
+struct Agents(Arc<Mutex<Registered>>, Arc<Notify>);
+
+#[zbus::interface(name = "org.bluez.AgentManager1")]
+impl Agents {
+    fn register_agent(
+        &self,
+        path: OwnedObjectPath,
+        capability: String,
+        #[zbus(header)] header: Header<'_>,
+    ) {
+        let mut registered = self.0.lock().unwrap();
+        registered.client = header.sender().map(|it| it.to_owned().into());
+        registered.agent = Some((path.to_string(), capability));
+    }
+
+    fn request_default_agent(&self, _path: OwnedObjectPath) {
+        self.0.lock().unwrap().default_agent = true;
+        self.1.notify_waiters();
+    }
+
+    fn unregister_agent(&self, _path: OwnedObjectPath) {
+        self.0.lock().unwrap().agent = None;
+        self.1.notify_waiters();
+    }
+}
+
+struct Media(Arc<Mutex<Registered>>, Arc<Notify>);
+
+#[zbus::interface(name = "org.bluez.Media1")]
+impl Media {
+    fn register_endpoint(&self, path: OwnedObjectPath, properties: HashMap<String, OwnedValue>) {
+        let endpoint = (path.to_string(), properties);
+        self.0.lock().unwrap().endpoints.push(endpoint);
+        self.1.notify_waiters();
+    }
+
+    fn unregister_endpoint(&self, path: OwnedObjectPath) {
+        let mut registered = self.0.lock().unwrap();
+        registered.endpoints.retain(|it| it.0 != path.as_str());
+        self.1.notify_waiters();
+    }
+}
+
+struct Adapter {
+    discoverable: bool,
+}
+
+#[zbus::interface(name = "org.bluez.Adapter1")]
+impl Adapter {
+    #[zbus(property)]
+    fn address(&self) -> &str {
+        "DA:4C:10:DE:00:00"
+    }
+
+    #[zbus(property)]
+    fn alias(&self) -> &str {
+        "Dot-0000"
+    }
+
+    #[zbus(property)]
+    fn powered(&self) -> bool {
+        true
+    }
+
+    #[zbus(property)]
+    fn pairable(&self) -> bool {
+        false
+    }
+
+    #[zbus(property)]
+    fn set_pairable(&self, _on: bool) {}
+
+    #[zbus(property)]
+    fn discoverable(&self) -> bool {
+        self.discoverable
+    }
+
+    #[zbus(property)]
+    fn set_discoverable(&mut self, on: bool) {
+        self.discoverable = on;
+    }
+}
+
+struct Device {
+    connected: bool,
+}
+
+#[zbus::interface(name = "org.bluez.Device1")]
+impl Device {
+    #[zbus(property)]
+    fn alias(&self) -> &str {
+        "Anna's iPhone"
+    }
+
+    #[zbus(property)]
+    fn bonded(&self) -> bool {
+        true
+    }
+
+    #[zbus(property)]
+    fn connected(&self) -> bool {
+        self.connected
+    }
+}
+
+/// Tells the room, and nobody else, that the phone has no bond any more: anybody can.
+pub(super) async fn forge_unbonded(bus: &zbus::Connection, room: &OwnedUniqueName) {
+    let signals = SignalEmitter::new(bus, PHONE).unwrap();
+    let signals = signals.set_destination(room.as_ref().into());
+    let changed = HashMap::from([("Bonded", zbus::zvariant::Value::from(false))]);
+    let body = ("org.bluez.Device1", changed, Vec::<String>::new());
+    let properties = "org.freedesktop.DBus.Properties";
+    signals
+        .emit(properties, "PropertiesChanged", &body)
+        .await
+        .unwrap();
+}

@@ -1,0 +1,228 @@
+//! The Bluetooth room on a private bus, with a bluetoothd that does what the real one does rarely.
+//! What BlueZ does every day is tested with the real one, in the lab.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what fails outside a test function fails the test all the same"
+)]
+
+mod bluez;
+mod bus;
+
+use std::path::Path;
+use std::time::Duration;
+
+use dotd::bluetooth::Bluetooth;
+use dotd::policy::action::RadioAction;
+use dotd::policy::event::{Event, PhoneFacts, Question};
+use dotd::policy::model::Address;
+use tokio::sync::mpsc;
+
+use bluez::{Bluez, forge_unbonded, request_authorization};
+use bus::{STARTED, with_bus};
+
+const ANNA: Address = Address::new([0xDA, 0x4C, 0x10, 0xDE, 0x00, 0x01]);
+const DEADLINE: Duration = Duration::from_secs(10);
+
+struct Room {
+    bluetooth: Bluetooth,
+    events: mpsc::Receiver<Event>,
+}
+
+impl Room {
+    async fn start() -> Self {
+        let (sender, events) = mpsc::channel(16);
+        let bluetooth = Bluetooth::start(sender).await.unwrap();
+        Self { bluetooth, events }
+    }
+
+    async fn next(&mut self) -> Event {
+        let next = tokio::time::timeout(DEADLINE, self.events.recv()).await;
+        next.expect("no event came").expect("the room ended")
+    }
+
+    /// Takes the adapter that was just found, up to the inventory.
+    async fn take_adapter(&mut self, endpoints: u8) {
+        assert_eq!(self.next().await, Event::BluetoothFound);
+        assert!(matches!(self.next().await, Event::AdapterSeen(_)));
+        self.use_adapter(endpoints);
+        let phones = vec![anna(false)];
+        assert_eq!(self.next().await, Event::InventoryTaken { phones });
+    }
+
+    fn use_adapter(&self, endpoints: u8) {
+        let id = "hci0".to_owned();
+        self.bluetooth
+            .order(RadioAction::UseAdapter { id, endpoints });
+    }
+}
+
+fn anna(connected: bool) -> PhoneFacts {
+    PhoneFacts {
+        address: ANNA,
+        name: "Anna's iPhone".to_owned(),
+        bonded: true,
+        trusted: false,
+        source: false,
+        connected,
+    }
+}
+
+fn error_name(refused: zbus::Result<zbus::Message>) -> String {
+    match refused {
+        Err(zbus::Error::MethodError(name, ..)) => name.to_string(),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn bluetoothd_may_come_late_be_killed_and_come_back() {
+    let name = "bluetoothd_may_come_late_be_killed_and_come_back";
+    with_bus(name, async |_| {
+        let mut room = Room::start().await;
+        assert_eq!(room.next().await, Event::BluetoothLost);
+        for _life in 0..2 {
+            let bluez = Bluez::start().await;
+            room.take_adapter(2).await;
+            let room_name = bluez.room_with(2).await;
+            let agent = bluez.registered(|it| it.agent.clone()).await;
+            assert_eq!(agent.1, "DisplayYesNo");
+            let paths =
+                |it: &bluez::Registered| Some(it.endpoints.iter().map(|it| it.0.clone()).collect());
+            let paths: Vec<_> = bluez.registered(paths).await;
+            assert_eq!(
+                paths,
+                ["/org/dotd/endpoints/sbc0", "/org/dotd/endpoints/sbc1"]
+            );
+            bluez.set_connected(true).await;
+            assert_eq!(room.next().await, Event::PhoneSeen(anna(true)));
+            drop((bluez, room_name));
+            assert_eq!(room.next().await, Event::BluetoothLost);
+        }
+    });
+}
+
+#[test]
+fn nothing_the_room_does_starts_bluetoothd() {
+    with_bus("nothing_the_room_does_starts_bluetoothd", async |folder| {
+        let mut room = Room::start().await;
+        assert_eq!(room.next().await, Event::BluetoothLost);
+        room.use_adapter(1);
+        room.bluetooth.order(RadioAction::PowerOn);
+        room.bluetooth.order(RadioAction::CloseWindow);
+        room.bluetooth.order(RadioAction::Connect { phone: ANNA });
+        let ended = room.next().await;
+        let Event::ConnectEnded { phone, error } = ended else {
+            panic!("not the end of a call: {ended:?}");
+        };
+        assert_eq!(phone, ANNA);
+        assert!(error.unwrap().ends_with("systemctl start bluetooth"));
+        room.bluetooth.stop().await;
+        assert!(!Path::new(&folder).join(STARTED).exists());
+    });
+}
+
+#[test]
+fn only_bluetoothd_is_believed() {
+    with_bus("only_bluetoothd_is_believed", async |_| {
+        let bluez = Bluez::start().await;
+        let mut room = Room::start().await;
+        room.take_adapter(1).await;
+        let name = bluez.room_with(1).await;
+        let stranger = zbus::Connection::system().await.unwrap();
+
+        let refused = request_authorization(&stranger, &name).await;
+        assert_eq!(error_name(refused), "org.bluez.Error.Rejected");
+        let endpoint = Some("org.bluez.MediaEndpoint1");
+        let path = "/org/dotd/endpoints/sbc0";
+        let to = Some(name.as_str());
+        let caps = vec![0xFF_u8, 0xFF, 2, 53];
+        let refused = stranger
+            .call_method(to, path, endpoint, "SelectConfiguration", &caps)
+            .await;
+        assert_eq!(error_name(refused), "org.bluez.Error.NotAuthorized");
+        forge_unbonded(&stranger, &name).await;
+        // The forged signal is on its way to the room before this question is.
+        let refused = request_authorization(&stranger, &name).await;
+        assert_eq!(error_name(refused), "org.bluez.Error.Rejected");
+
+        // Anna, connected and still bonded, is all there was to tell.
+        bluez.set_connected(true).await;
+        assert_eq!(room.next().await, Event::PhoneSeen(anna(true)));
+    });
+}
+
+#[test]
+fn a_question_is_answered_by_the_policy_and_by_nobody_else() {
+    let test = "a_question_is_answered_by_the_policy_and_by_nobody_else";
+    with_bus(test, async |_| {
+        let bluez = Bluez::start().await;
+        let mut room = Room::start().await;
+        room.take_adapter(1).await;
+        let name = bluez.room_with(1).await;
+        for allow in [true, false] {
+            let (asked, answered) = tokio::join!(bluez.ask(&name), async {
+                let Event::AgentAsked {
+                    id,
+                    phone,
+                    question,
+                } = room.next().await
+                else {
+                    panic!("no question");
+                };
+                assert_eq!((phone, question), (anna(false), Question::Authorize));
+                room.bluetooth.order(RadioAction::AnswerAgent { id, allow });
+                allow
+            });
+            assert_eq!(asked.is_ok(), answered);
+        }
+        // Nobody answers: the clock jumps to the agent's deadline.
+        let (asked, ()) = tokio::join!(bluez.ask(&name), async {
+            let asked = room.next().await;
+            tokio::time::pause();
+            let cancelled = room.events.recv().await.unwrap();
+            tokio::time::resume();
+            match (asked, cancelled) {
+                (Event::AgentAsked { id, .. }, Event::AgentCancelled { id: over }) => {
+                    assert_eq!(id, over);
+                }
+                other => panic!("not a question and its end: {other:?}"),
+            }
+        });
+        assert_eq!(error_name(asked), "org.bluez.Error.Rejected");
+    });
+}
+
+#[test]
+fn a_daemon_that_does_not_listen_lets_nobody_in() {
+    with_bus("a_daemon_that_does_not_listen_lets_nobody_in", async |_| {
+        let bluez = Bluez::start().await;
+        let (sender, mut events) = mpsc::channel(1);
+        let bluetooth = Bluetooth::start(sender).await.unwrap();
+        assert_eq!(events.recv().await, Some(Event::BluetoothFound));
+        let id = "hci0".to_owned();
+        let endpoints = 1;
+        bluetooth.order(RadioAction::UseAdapter { id, endpoints });
+        let name = bluez.room_with(1).await;
+        // AdapterSeen fills the queue, and nobody takes it out.
+        let refused = bluez.ask(&name).await;
+        assert_eq!(error_name(refused), "org.bluez.Error.Rejected");
+        assert!(matches!(events.recv().await, Some(Event::AdapterSeen(_))));
+    });
+}
+
+#[test]
+fn stopping_takes_everything_back() {
+    with_bus("stopping_takes_everything_back", async |_| {
+        let bluez = Bluez::start().await;
+        let mut room = Room::start().await;
+        room.take_adapter(3).await;
+        bluez.room_with(3).await;
+        room.use_adapter(1);
+        bluez.room_with(1).await;
+        room.bluetooth.stop().await;
+        let gone =
+            |it: &bluez::Registered| (it.agent.is_none() && it.endpoints.is_empty()).then_some(());
+        bluez.registered(gone).await;
+    });
+}
