@@ -61,7 +61,7 @@ def show(laboratory: Laboratory, folder: Path) -> int:
         pi.install(laboratory.parts.package, apt=True)
         timeline.tell(f"apt has installed {laboratory.parts.package.name}")
         pi.wait_status(
-            lambda status: status["pairing"]["open"]["open"] and status["sound"]["state"] == "ready",
+            lambda status: status["pairing"]["open"] and status["sound"]["state"] == "ready",
             30,
             "the speaker ready for a phone",
         )

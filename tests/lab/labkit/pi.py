@@ -41,7 +41,9 @@ journalctl --lines=0 --show-cursor --quiet
 """
 START = """
 systemctl start bluetooth.service
-if systemctl cat dotd.service >/dev/null 2>&1; then systemctl start dotd.service; fi
+if systemctl cat dotd.service >/dev/null 2>&1; then
+    systemctl start dotd.service || { journalctl --no-pager --lines=40 --unit='dotd*'; exit 1; }
+fi
 """
 
 
@@ -152,14 +154,14 @@ class Pi:
         it."""
         running = recording.Recording(f"recording-{len(self.recordings) + 1}")
         name = f"{running.name}-{next(self._numbers)}"
-        before, _ = self.machine.clock_offset()
+        before = self.machine.clock_offset()
         self.machine.request("record", timeout=15, name=name)
         try:
             yield running
         finally:
             self.machine.request("end_record", timeout=30, name=name)
-            after, _ = self.machine.clock_offset()
-            running.segments = recording.read(self.machine.share / name, (before + after) / 2)
+            ahead, _ = min(before, self.machine.clock_offset(), key=lambda each: each[1])
+            running.segments = recording.read(self.machine.share / name, ahead)
             self.recordings.append(running)
 
     def record(self, seconds: float) -> tuple[np.ndarray, recording.SampleClock]:

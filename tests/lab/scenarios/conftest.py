@@ -44,7 +44,7 @@ class Speaker:
     def wait_window(self, is_open: bool, timeout: float = 15) -> None:
         """Waits until the pairing window is open, or closed."""
         self.pi.wait_status(
-            lambda status: status["pairing"]["open"]["open"] == is_open, timeout, f"pairing {is_open}"
+            lambda status: status["pairing"]["open"] == is_open, timeout, f"pairing {is_open}"
         )
 
     def find(self, phone) -> dict | None:
