@@ -37,6 +37,7 @@ struct params {
 	snd_pcm_format_t format;
 	unsigned rate;
 	unsigned channels;
+	int planar;
 };
 
 static volatile sig_atomic_t stopping;
@@ -91,33 +92,56 @@ static void read_player_params(struct params *params)
 	while (fgets(line, sizeof line, file)) {
 		if (sscanf(line, "format: %31s", word) == 1)
 			params->format = snd_pcm_format_value(word);
+		if (sscanf(line, "access: %31s", word) == 1)
+			params->planar = strstr(word, "NONINTERLEAVED") != NULL;
 		sscanf(line, "channels: %u", &params->channels);
 		sscanf(line, "rate: %u", &params->rate);
 	}
 	fclose(file);
 }
 
-static snd_pcm_t *open_capture(const struct params *params)
+/* Opens and starts a capture, or returns NULL where the driver does not have it:
+ * it wants both sides alike, down to whether the channels are interleaved. */
+static snd_pcm_t *try_capture(const struct params *params, int *error)
 {
 	snd_pcm_t *pcm;
-	int error = snd_pcm_open(&pcm, CAPTURE, SND_PCM_STREAM_CAPTURE, 0);
-	if (error < 0)
-		fail(CAPTURE, error);
+	if ((*error = snd_pcm_open(&pcm, CAPTURE, SND_PCM_STREAM_CAPTURE, 0)) < 0)
+		return NULL;
 	snd_pcm_hw_params_t *hw;
 	snd_pcm_hw_params_alloca(&hw);
 	snd_pcm_hw_params_any(pcm, hw);
 	snd_pcm_uframes_t buffer = (uint64_t)params->rate * BUFFER_MS / 1000;
 	snd_pcm_uframes_t period = params->rate * READ_MS / 1000;
-	if ((error = snd_pcm_hw_params_set_access(pcm, hw, SND_PCM_ACCESS_RW_INTERLEAVED)) < 0
-	    || (error = snd_pcm_hw_params_set_format(pcm, hw, params->format)) < 0
-	    || (error = snd_pcm_hw_params_set_channels(pcm, hw, params->channels)) < 0
-	    || (error = snd_pcm_hw_params_set_rate(pcm, hw, params->rate, 0)) < 0
-	    || (error = snd_pcm_hw_params_set_period_size_near(pcm, hw, &period, NULL)) < 0
-	    || (error = snd_pcm_hw_params_set_buffer_size_near(pcm, hw, &buffer)) < 0
-	    || (error = snd_pcm_hw_params(pcm, hw)) < 0
-	    || (error = snd_pcm_start(pcm)) < 0)
-		fail("capture setup", error);
+	snd_pcm_access_t access = params->planar ? SND_PCM_ACCESS_RW_NONINTERLEAVED
+		: SND_PCM_ACCESS_RW_INTERLEAVED;
+	if ((*error = snd_pcm_hw_params_set_access(pcm, hw, access)) < 0
+	    || (*error = snd_pcm_hw_params_set_format(pcm, hw, params->format)) < 0
+	    || (*error = snd_pcm_hw_params_set_channels(pcm, hw, params->channels)) < 0
+	    || (*error = snd_pcm_hw_params_set_rate(pcm, hw, params->rate, 0)) < 0
+	    || (*error = snd_pcm_hw_params_set_period_size_near(pcm, hw, &period, NULL)) < 0
+	    || (*error = snd_pcm_hw_params_set_buffer_size_near(pcm, hw, &buffer)) < 0
+	    || (*error = snd_pcm_hw_params(pcm, hw)) < 0
+	    || (*error = snd_pcm_start(pcm)) < 0) {
+		snd_pcm_close(pcm);
+		return NULL;
+	}
 	return pcm;
+}
+
+/* The player may be in the middle of setting the card up: asks until the two
+ * sides agree. */
+static snd_pcm_t *open_capture(struct params *params)
+{
+	int error = 0;
+	for (int tries = 0; tries < 500; tries++) {
+		read_player_params(params);
+		snd_pcm_t *pcm = try_capture(params, &error);
+		if (pcm)
+			return pcm;
+		usleep(1000);
+	}
+	fail("capture setup", error);
+	return NULL;
 }
 
 static float sample(const uint8_t *at, snd_pcm_format_t format)
@@ -140,19 +164,36 @@ static float sample(const uint8_t *at, snd_pcm_format_t format)
 	}
 }
 
-static void write_frames(FILE *out, const uint8_t *raw, size_t frames, const struct params *params)
+static void write_frames(FILE *out, const uint8_t *raw, size_t frames, size_t chunk,
+	const struct params *params)
 {
 	size_t width = snd_pcm_format_physical_width(params->format) / 8;
-	for (size_t i = 0; i < frames * params->channels; i++) {
-		float value = sample(raw + i * width, params->format);
-		if (fwrite(&value, sizeof value, 1, out) != 1)
-			fail("write", -errno);
+	for (size_t i = 0; i < frames; i++) {
+		for (size_t c = 0; c < params->channels; c++) {
+			size_t at = params->planar ? c * chunk + i : i * params->channels + c;
+			float value = sample(raw + at * width, params->format);
+			if (fwrite(&value, sizeof value, 1, out) != 1)
+				fail("write", -errno);
+		}
 	}
+}
+
+/* Reads up to a chunk; planar channels lie one chunk apart. */
+static snd_pcm_sframes_t read_frames(snd_pcm_t *pcm, uint8_t *raw, size_t chunk,
+	const struct params *params)
+{
+	if (!params->planar)
+		return snd_pcm_readi(pcm, raw, chunk);
+	size_t width = snd_pcm_format_physical_width(params->format) / 8;
+	void *planes[params->channels];
+	for (size_t c = 0; c < params->channels; c++)
+		planes[c] = raw + c * chunk * width;
+	return snd_pcm_readn(pcm, planes, chunk);
 }
 
 /* Records until SIGINT or until the player sets the card up; returns the number
  * of frames. */
-static uint64_t record_segment(const struct params *params, uint64_t first, FILE *sound, FILE *log)
+static uint64_t record_segment(struct params *params, uint64_t first, FILE *sound, FILE *log)
 {
 	snd_pcm_t *pcm = open_capture(params);
 	size_t width = snd_pcm_format_physical_width(params->format) / 8;
@@ -163,7 +204,7 @@ static uint64_t record_segment(const struct params *params, uint64_t first, FILE
 	fprintf(log, "segment,%llu,%u,%u,%s\n", (unsigned long long)first, params->rate,
 		params->channels, snd_pcm_format_name(params->format));
 	while (!stopping) {
-		snd_pcm_sframes_t n = snd_pcm_readi(pcm, raw, chunk);
+		snd_pcm_sframes_t n = read_frames(pcm, raw, chunk, params);
 		if (n < 0) {
 			if (n == -EPIPE) {
 				fprintf(stderr, "lab-recorder: overrun: %s\n", snd_strerror(n));
@@ -172,7 +213,7 @@ static uint64_t record_segment(const struct params *params, uint64_t first, FILE
 			/* The driver stops a capture when the player sets the card up. */
 			break;
 		}
-		write_frames(sound, raw, n, params);
+		write_frames(sound, raw, n, chunk, params);
 		frames += n;
 		snd_pcm_sframes_t waiting = snd_pcm_avail(pcm);
 		if (waiting >= 0)
@@ -215,15 +256,12 @@ int main(int argc, char **argv)
 	FILE *sound = create(argv[1], ".f32"), *log = create(argv[1], ".csv");
 	free_player_of_our_format();
 	/* PipeWire's choice on this card, in case nothing has played yet. */
-	struct params params = { SND_PCM_FORMAT_S32_LE, 48000, 2 };
-	read_player_params(&params);
+	struct params params = { SND_PCM_FORMAT_S32_LE, 48000, 2, 1 };
 	puts("recording");
 	fflush(stdout);
 	uint64_t frames = 0;
-	while (!stopping) {
+	while (!stopping)
 		frames += record_segment(&params, frames, sound, log);
-		read_player_params(&params);
-	}
 	finish(sound);
 	finish(log);
 	return 0;
