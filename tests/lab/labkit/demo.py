@@ -112,10 +112,12 @@ def visit(pi: Pi, phone: Phone, timeline: Timeline, folder: Path) -> bool:
 
 
 def keep(samples: np.ndarray, rate: int, onset: float, folder: Path) -> None:
-    """Writes the recording and its picture, from half a second before the first note."""
-    sound = signals.Signal(samples[max(0, round((onset - 0.5) * rate)) :], rate)
+    """Writes the recording and its picture, from at most half a second before the first note."""
+    begin = max(0.0, onset - 0.5)
+    sound = signals.Signal(samples[round(begin * rate) :], rate)
     signals.write_wav(folder / "demo.wav", sound)
-    pictures.render(sound, folder / "demo.png", "What the speaker played", [(0.5, "first note")])
+    first = [(onset - begin, "first note")]
+    pictures.render(sound, folder / "demo.png", "What the speaker played", first)
 
 
 def story(pi: Pi) -> list[str]:
