@@ -252,13 +252,7 @@ impl Policy {
         self.pairing.admitted.remove(&address);
         let again = self.is_trusted(address);
         if !again {
-            self.memory.phones.push(TrustedPhone {
-                address,
-                name: name.clone(),
-                first_seen: now.unix,
-                last_seen: now.unix,
-                volume: None,
-            });
+            self.enlist(now, address, &name);
         }
         out.tell(Story::PhonePaired {
             name: name.clone(),
@@ -269,6 +263,17 @@ impl Policy {
             out.tell(Story::PhoneConnected { name, address });
         }
         self.end_window(WindowEnd::Paired, out);
+    }
+
+    /// Puts a phone at the end of the list.
+    fn enlist(&mut self, now: Now, address: Address, name: &str) {
+        self.memory.phones.push(TrustedPhone {
+            address,
+            name: name.to_owned(),
+            first_seen: now.unix,
+            last_seen: now.unix,
+            volume: None,
+        });
     }
 
     /// Compares the trusted list with BlueZ's bonds, both ways, and tells the difference.
@@ -283,13 +288,7 @@ impl Policy {
             let (name, address) = (facts.name.clone(), facts.address);
             if !self.is_trusted(address) {
                 if facts.trusted {
-                    self.memory.phones.push(TrustedPhone {
-                        address,
-                        name: name.clone(),
-                        first_seen: now.unix,
-                        last_seen: now.unix,
-                        volume: None,
-                    });
+                    self.enlist(now, address, &name);
                     out.tell(Story::PhoneAdopted { name, address });
                 } else {
                     out.tell(Story::StrangerBonded { name, address });
