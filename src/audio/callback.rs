@@ -17,6 +17,7 @@ use pipewire::sys::{pw_stream_get_time_n, pw_time};
 use crate::pcm::{Cycle, Nanos, Pace, SECOND, Source, duration_of};
 
 use super::gain::Gain;
+use super::hatch::Inlet;
 
 /// How long a change of volume takes, in milliseconds.
 const VOLUME_RAMP_MS: u32 = 20;
@@ -44,6 +45,12 @@ impl Controls {
 
     pub(super) fn set_gain(&self, gain: f32) {
         self.gain.store(gain.to_bits(), Relaxed);
+    }
+
+    /// Takes the last fade back.
+    pub(super) fn play(&self) {
+        self.silent.store(false, Relaxed);
+        self.stopping.store(false, Relaxed);
     }
 
     /// Asks for the last fade.
@@ -80,7 +87,8 @@ impl Controls {
 
 /// One stream, as the real-time thread knows it.
 pub(super) struct Turner {
-    source: Box<dyn Source + Send>,
+    source: Option<Box<dyn Source + Send>>,
+    inlet: Inlet,
     controls: Arc<Controls>,
     gain: Gain,
     rate: u32,
@@ -88,15 +96,11 @@ pub(super) struct Turner {
 }
 
 impl Turner {
-    pub(super) fn new(
-        source: Box<dyn Source + Send>,
-        controls: Arc<Controls>,
-        rate: u32,
-        channels: u8,
-    ) -> Self {
+    pub(super) fn new(inlet: Inlet, controls: Arc<Controls>, rate: u32, channels: u8) -> Self {
         let gain = Gain::new(controls.gain());
         Self {
-            source,
+            source: None,
+            inlet,
             controls,
             gain,
             rate,
@@ -135,10 +139,14 @@ impl Turner {
     }
 
     fn fill(&mut self, samples: &mut [f32], cycle: Cycle) {
-        let pace = self.source.pull(samples, cycle);
-        self.controls.match_rate(pace);
+        self.inlet.take(&mut self.source);
+        match &mut self.source {
+            Some(source) => self.controls.match_rate(source.pull(samples, cycle)),
+            None => samples.fill(0.0),
+        }
         if self.controls.stopping.load(Relaxed) {
             if self.gain.is_silent() {
+                self.inlet.give_back(&mut self.source);
                 self.controls.silent.store(true, Relaxed);
             }
             self.gain.move_to(0.0, self.rate / 1000 * LAST_RAMP_MS);

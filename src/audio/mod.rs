@@ -12,6 +12,7 @@ mod callback;
 mod error;
 mod gain;
 mod graph;
+mod hatch;
 mod session;
 mod thread;
 mod voice;
@@ -79,6 +80,13 @@ impl Audio {
         })
     }
 
+    /// Makes a silent stream for transport `id`, linked to its output, so that what it plays later
+    /// is heard from the first sample on. Does nothing while there is no server: prepare again on
+    /// [`Event::AudioFound`].
+    pub fn prepare(&self, id: TransportId, spec: StreamSpec) {
+        self.send(Order::Prepare { id, spec });
+    }
+
     /// Plays `source`, in place of what transport `id` played before. Does nothing while there is
     /// no server: play again on [`Event::AudioFound`].
     pub fn play(&self, id: TransportId, spec: StreamSpec, source: Box<dyn Source + Send>) {
@@ -93,9 +101,14 @@ impl Audio {
         });
     }
 
-    /// Ends a stream after a short fade.
+    /// Silences a stream after a short fade. It stays ready.
     pub fn stop(&self, id: &TransportId) {
         self.send(Order::Stop { id: id.clone() });
+    }
+
+    /// Lets go of a stream; one that is heard fades.
+    pub fn release(&self, id: &TransportId) {
+        self.send(Order::Release { id: id.clone() });
     }
 
     /// Plays elsewhere from now on. Streams move along when only the output changes.

@@ -220,6 +220,26 @@ impl Session {
         Some(output.name.clone())
     }
 
+    /// Has a voice ready for what the transport will play.
+    pub(super) fn prepare(
+        &mut self,
+        id: &TransportId,
+        spec: &StreamSpec,
+        settings: &AudioSettings,
+    ) -> Result<(), Error> {
+        if let Some(voice) = self.voices.get(id) {
+            if voice.suits(spec) {
+                voice.set_volume(spec.volume);
+                return Ok(());
+            }
+        }
+        let target = self.target(settings);
+        let core = self.core.clone();
+        let voice = Voice::new(core, id, spec, target.as_deref(), &self.inbox)?;
+        self.voices.insert(id.clone(), voice);
+        Ok(())
+    }
+
     /// Plays a source, in place of what the transport played before.
     pub(super) fn play(
         &mut self,
@@ -228,12 +248,19 @@ impl Session {
         source: Box<dyn Source + Send>,
         settings: &AudioSettings,
     ) -> Result<(), Error> {
-        self.voices.remove(id);
-        let target = self.target(settings);
-        let core = self.core.clone();
-        let voice = Voice::new(core, id, spec, target.as_deref(), source, &self.inbox)?;
-        self.voices.insert(id.clone(), voice);
-        Ok(())
+        // One that still fades goes its way; its place is taken by a fresh one.
+        if let Some(fading) = self.voices.remove(id) {
+            if fading.is_fading() {
+                self.leaving.push(fading);
+            } else {
+                self.voices.insert(id.clone(), fading);
+            }
+        }
+        self.prepare(id, spec, settings)?;
+        let Some(voice) = self.voices.get_mut(id) else {
+            return Err(Error::CreationFailed);
+        };
+        voice.play(source)
     }
 
     /// Changes how loud a stream is.
@@ -243,18 +270,30 @@ impl Session {
         }
     }
 
-    /// Begins the last fade of a stream.
+    /// Begins the last fade of what a stream plays.
     pub(super) fn stop(&mut self, id: &TransportId, now: Instant) {
+        if let Some(voice) = self.voices.get_mut(id) {
+            voice.stop(now);
+        }
+    }
+
+    /// Lets go of a stream, after its last fade.
+    pub(super) fn release(&mut self, id: &TransportId, now: Instant) {
         if let Some(mut voice) = self.voices.remove(id) {
-            voice.leave(now);
+            voice.stop(now);
             self.leaving.push(voice);
         }
     }
 
-    /// Drops streams that faded out; says whether some are left that have not.
-    pub(super) fn bury(&mut self, now: Instant) -> bool {
-        self.leaving.retain(|voice| !voice.has_left(now));
-        !self.leaving.is_empty()
+    /// Puts streams that faded out to rest, and drops those that leave; says whether some still
+    /// fade.
+    pub(super) fn settle(&mut self, now: Instant) -> bool {
+        self.leaving.retain_mut(|voice| voice.settle(now));
+        let fading = self.voices.values_mut().filter_map(|voice| {
+            let fading = voice.settle(now);
+            fading.then_some(())
+        });
+        fading.count() > 0 || !self.leaving.is_empty()
     }
 
     /// Moves every stream to the output that is asked for now.

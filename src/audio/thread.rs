@@ -36,6 +36,10 @@ const SOON: Duration = Duration::from_millis(10);
 
 /// What the thread can be told.
 pub(super) enum Order {
+    Prepare {
+        id: TransportId,
+        spec: StreamSpec,
+    },
     Play {
         id: TransportId,
         spec: StreamSpec,
@@ -46,6 +50,9 @@ pub(super) enum Order {
         volume: Volume,
     },
     Stop {
+        id: TransportId,
+    },
+    Release {
         id: TransportId,
     },
     Reconfigure(AudioSettings),
@@ -150,7 +157,7 @@ impl Room {
                 Err(error) => tracing::trace!(%error, "no PipeWire yet"),
             }
         }
-        let fading = self.session.as_mut().is_some_and(|s| s.bury(now));
+        let fading = self.session.as_mut().is_some_and(|s| s.settle(now));
         if let Some(session) = self.session.as_ref().filter(|s| s.is_settled()) {
             let output = session.output(&self.settings);
             if self.told.as_ref() != Some(&output) {
@@ -207,6 +214,12 @@ impl Room {
             return;
         };
         match order {
+            Order::Prepare { id, spec } => {
+                if let Err(error) = session.prepare(&id, &spec, &self.settings) {
+                    // It is tried again, and told if need be, when there is something to play.
+                    tracing::debug!(%error, "PipeWire takes no stream yet");
+                }
+            }
             Order::Play { id, spec, source } => {
                 if let Err(error) = session.play(&id, &spec, source, &self.settings) {
                     self.untold.push_back(Event::StreamEnded {
@@ -219,6 +232,7 @@ impl Room {
             }
             Order::SetVolume { id, volume } => session.set_volume(&id, volume),
             Order::Stop { id } => session.stop(&id, now),
+            Order::Release { id } => session.release(&id, now),
             Order::Reconfigure(_) | Order::Quit => {}
         }
     }

@@ -22,6 +22,7 @@ use crate::pcm::Source;
 use crate::policy::model::{TransportId, Volume};
 
 use super::callback::{Controls, Turner};
+use super::hatch::{Hatch, hatch};
 use super::session::{Inbox, Notice};
 use super::{Role, StreamSpec};
 
@@ -32,29 +33,35 @@ const LATENCY: &str = "512/48000";
 /// The last fade ends by then even if nobody pulls.
 const LAST_WORD: Duration = Duration::from_millis(200);
 
-/// A stream that plays a source.
+/// A stream that plays one source after another.
+///
+/// Between two of them it is inactive: its links stay, and the output may sleep.
 pub(super) struct Voice {
     // The listeners go first: they hold what the stream calls.
     _turns: StreamListener<Turner>,
     _changes: StreamListener<()>,
     stream: StreamRc,
     controls: Arc<Controls>,
-    leaves: Option<Instant>,
+    hatch: Hatch,
+    rate: u32,
+    channels: u8,
+    /// Until when the last fade of what is played may take, once it has begun.
+    fades: Option<Instant>,
 }
 
 impl Voice {
-    /// Begins to play `source`, on the output with this name if one is given.
+    /// Makes a silent one, for the output with this name if one is given.
     pub(super) fn new(
         core: CoreRc,
         id: &TransportId,
         spec: &StreamSpec,
         target: Option<&str>,
-        source: Box<dyn Source + Send>,
         inbox: &Rc<RefCell<Inbox>>,
     ) -> Result<Self, Error> {
         let stream = StreamRc::new(core, "dotd", described(id, spec, target))?;
         let controls = Arc::new(Controls::new(spec.volume.gain()));
-        let turner = Turner::new(source, Arc::clone(&controls), spec.rate, spec.channels);
+        let (hatch, inlet) = hatch();
+        let turner = Turner::new(inlet, Arc::clone(&controls), spec.rate, spec.channels);
         let turns = stream
             .add_local_listener_with_user_data(turner)
             .process(|stream, turner| turner.process(stream))
@@ -80,7 +87,10 @@ impl Voice {
         stream.connect(
             Direction::Output,
             None,
-            StreamFlags::AUTOCONNECT | StreamFlags::MAP_BUFFERS | StreamFlags::RT_PROCESS,
+            StreamFlags::AUTOCONNECT
+                | StreamFlags::MAP_BUFFERS
+                | StreamFlags::RT_PROCESS
+                | StreamFlags::INACTIVE,
             &mut params,
         )?;
         Ok(Self {
@@ -88,8 +98,23 @@ impl Voice {
             _changes: changes,
             stream,
             controls,
-            leaves: None,
+            hatch,
+            rate: spec.rate,
+            channels: spec.channels,
+            fades: None,
         })
+    }
+
+    /// Says whether what is described so can be played by this voice.
+    pub(super) fn suits(&self, spec: &StreamSpec) -> bool {
+        (self.rate, self.channels) == (spec.rate, spec.channels) && self.hatch.has_room()
+    }
+
+    /// Plays a source, in place of the one before.
+    pub(super) fn play(&mut self, source: Box<dyn Source + Send>) -> Result<(), Error> {
+        self.hatch.hand(source).map_err(|_| Error::CreationFailed)?;
+        self.controls.play();
+        self.stream.set_active(true)
     }
 
     /// The stream's node in the graph.
@@ -102,15 +127,30 @@ impl Voice {
     }
 
     /// Begins the last fade.
-    pub(super) fn leave(&mut self, now: Instant) {
+    pub(super) fn stop(&mut self, now: Instant) {
         self.controls.stop();
-        self.leaves = Some(now + LAST_WORD);
+        self.fades.get_or_insert(now + LAST_WORD);
     }
 
-    /// Says whether the last fade is over.
-    pub(super) fn has_left(&self, now: Instant) -> bool {
-        self.leaves
-            .is_some_and(|at| self.controls.is_silent() || now >= at)
+    /// Says whether the last fade has begun and is not known to be over.
+    pub(super) fn is_fading(&self) -> bool {
+        self.fades.is_some()
+    }
+
+    /// Rests when the last fade is over; says whether it is still under way.
+    pub(super) fn settle(&mut self, now: Instant) -> bool {
+        let Some(until) = self.fades else {
+            return false;
+        };
+        if !self.controls.is_silent() && now < until {
+            return true;
+        }
+        self.fades = None;
+        if let Err(error) = self.stream.set_active(false) {
+            tracing::debug!(%error, "PipeWire keeps a stream busy that is silent");
+        }
+        self.hatch.sweep();
+        false
     }
 }
 

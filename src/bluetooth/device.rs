@@ -1,8 +1,14 @@
 //! Orders about one phone, carried out through bluer.
 //!
-//! Invariant: tried once. Whether and when to try again is for the policy to decide.
+//! Invariant: tried once, unless BlueZ is busy with the phone and so has not tried at all. Whether
+//! and when to try again is for the policy to decide.
+
+use std::pin::pin;
+use std::time::Duration;
 
 use bluer::{Adapter, Device, ErrorKind, InternalErrorKind};
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout};
 
 use super::error::BluetoothError;
 use crate::policy::model::Address;
@@ -10,20 +16,43 @@ use crate::policy::model::Address;
 /// The service of a phone that we want: the source of the music (`convert::AUDIO_SOURCE`).
 const AUDIO_SOURCE: bluer::Uuid = bluer::Uuid::from_u128(0x0000_110a_0000_1000_8000_0080_5f9b_34fb);
 
+/// How long BlueZ may be busy with a phone: reading its services, or making a connection that the
+/// phone began.
+const BUSY_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long to wait for a change of the phone before a busy BlueZ is asked again without one.
+const BUSY_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Calls a phone and connects its profiles, or, where there is a link already, its music.
 ///
 /// # Errors
 /// What to tell the person who is waiting for the phone.
 pub(super) async fn connect(adapter: &Adapter, phone: Address) -> Result<(), String> {
-    match try_connect(adapter, phone).await {
+    match connect_when_free(adapter, phone).await {
         Ok(()) => Ok(()),
         Err(error) if already(&error) => Ok(()),
         Err(error) => Err(sentence(&error)),
     }
 }
 
-async fn try_connect(adapter: &Adapter, phone: Address) -> bluer::Result<()> {
+/// BlueZ does nothing but say "busy" while it is still reading the services of a phone that has
+/// just left.
+async fn connect_when_free(adapter: &Adapter, phone: Address) -> bluer::Result<()> {
     let device = adapter.device(phone.octets().into())?;
+    let mut changes = pin!(device.events().await?);
+    let deadline = Instant::now() + BUSY_DEADLINE;
+    loop {
+        match try_connect(&device).await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => {
+                // Either way it is asked again.
+                timeout(BUSY_PATIENCE, changes.next()).await.ok();
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn try_connect(device: &Device) -> bluer::Result<()> {
     if device.is_connected().await? {
         device.connect_profile(&AUDIO_SOURCE).await
     } else {
@@ -68,6 +97,10 @@ pub(super) async fn remove(adapter: &Adapter, phone: Address) -> Result<(), Blue
 fn device(adapter: &Adapter, phone: Address, what: &'static str) -> Result<Device, BluetoothError> {
     let device = adapter.device(phone.octets().into());
     device.map_err(BluetoothError::refused(what))
+}
+
+fn is_busy(error: &bluer::Error) -> bool {
+    error.kind == ErrorKind::InProgress || error.message == "br-connection-busy"
 }
 
 fn already(error: &bluer::Error) -> bool {

@@ -84,12 +84,30 @@ impl Orders {
 
     async fn carry_out(&mut self, action: RadioAction) {
         let what = name(&action);
+        let taking = match &action {
+            RadioAction::UseAdapter { id, .. } => Some(id.clone()),
+            _ => None,
+        };
         let done = match tokio::time::timeout(ANSWER_DEADLINE, self.try_carry_out(action)).await {
             Ok(done) => done,
             Err(_late) => Err(BluetoothError::Late { what }),
         };
-        if let Err(error) = done {
-            tracing::warn!(%error, "an order to the radio failed");
+        match (done, taking) {
+            (Ok(()), _) => {}
+            // bluetoothd went away, which is told by itself, and whoever comes next is asked anew.
+            (Err(error @ BluetoothError::NotRunning), Some(_)) => tracing::debug!(%error),
+            (Err(error), Some(id)) => {
+                let error = error.to_string();
+                if self
+                    .events
+                    .send(Event::AdapterRefused { id, error })
+                    .await
+                    .is_err()
+                {
+                    tracing::debug!("an adapter was refused after the daemon stopped");
+                }
+            }
+            (Err(error), None) => tracing::warn!(%error, "an order to the radio failed"),
         }
     }
 

@@ -99,18 +99,25 @@ impl Executor {
 
     fn stream(&mut self, order: StreamAction) {
         match order {
+            StreamAction::Prepare {
+                transport,
+                name,
+                format,
+                volume,
+            } => self.audio.prepare(transport, spec(name, format, volume)),
             StreamAction::Start {
                 transport,
                 name,
                 format,
                 volume,
             } => {
-                self.start(transport, name, format, volume);
+                self.start(transport, spec(name, format, volume), format);
             }
             StreamAction::Stop { transport } => {
                 self.audio.stop(&transport);
                 self.streams.remove(&transport);
             }
+            StreamAction::Release { transport } => self.audio.release(&transport),
             StreamAction::SetVolume { transport, volume } => {
                 if let Some(playing) = self.streams.playing.get_mut(&transport) {
                     playing.spec.volume = volume;
@@ -121,14 +128,7 @@ impl Executor {
     }
 
     /// Acquires a transport, or gives the sound of one that was acquired to PipeWire anew.
-    fn start(&mut self, id: TransportId, name: String, format: StreamFormat, volume: Volume) {
-        let spec = StreamSpec {
-            name,
-            role: Role::Music,
-            rate: format.rate(),
-            channels: format.channels(),
-            volume,
-        };
+    fn start(&mut self, id: TransportId, spec: StreamSpec, format: StreamFormat) {
         if let Some(playing) = self.streams.playing.get_mut(&id) {
             playing.spec = spec.clone();
             if let Some(stream) = &playing.stream {
@@ -205,6 +205,17 @@ impl Executor {
                 });
             }
         }
+    }
+}
+
+/// Describes the stream of a transport to PipeWire.
+fn spec(name: String, format: StreamFormat, volume: Volume) -> StreamSpec {
+    StreamSpec {
+        name,
+        role: Role::Music,
+        rate: format.rate(),
+        channels: format.channels(),
+        volume,
     }
 }
 

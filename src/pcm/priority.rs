@@ -5,7 +5,7 @@
 
 use std::sync::Once;
 
-/// Below PipeWire's own data threads, which run at 83 to 88: they must not wait for a decoder.
+/// Below PipeWire's own data threads, which run at 78 and 80: they must not wait for a decoder.
 const PRIORITY: libc::c_int = 60;
 
 /// Asks for a real-time priority for the calling thread and says whether it was granted.

@@ -124,6 +124,18 @@ pub enum RadioAction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stream", rename_all = "kebab-case")]
 pub enum StreamAction {
+    /// Have a silent stream ready for the transport, linked to the output: a phone sends its first
+    /// packet at once when it plays, and what comes before the link is there is lost.
+    Prepare {
+        /// Which one.
+        transport: TransportId,
+        /// What the stream is called, as people will see it: the phone's name.
+        name: String,
+        /// What will come out of the socket.
+        format: StreamFormat,
+        /// How loud.
+        volume: Volume,
+    },
     /// Acquire the transport, decode it and play it.
     Start {
         /// Which one.
@@ -135,8 +147,13 @@ pub enum StreamAction {
         /// How loud.
         volume: Volume,
     },
-    /// Stop playing it and let the transport go.
+    /// Stop playing it and let the transport go. What was prepared stays ready.
     Stop {
+        /// Which one.
+        transport: TransportId,
+    },
+    /// The transport is gone: so is what was prepared for it.
+    Release {
         /// Which one.
         transport: TransportId,
     },

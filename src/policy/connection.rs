@@ -19,6 +19,7 @@ pub(super) struct Connection {
 
 impl Policy {
     pub(super) fn inventory_taken(&mut self, now: Now, phones: Vec<PhoneFacts>, out: &mut Orders) {
+        self.adapter_accepted();
         // Phones that stayed connected while we were away are news; phones that left are too.
         for facts in &phones {
             self.phone_seen(now, facts.clone(), out);

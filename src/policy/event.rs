@@ -107,6 +107,13 @@ pub enum Event {
     },
     /// PipeWire went away; its streams are gone.
     AudioLost,
+    /// BlueZ took our agent and endpoints on an adapter not, so no phone can play.
+    AdapterRefused {
+        /// Which one.
+        id: String,
+        /// What BlueZ said.
+        error: String,
+    },
     /// A client of the D-Bus service wants something.
     Requested {
         /// To reply by.
@@ -265,6 +272,8 @@ pub enum Timer {
     PairingWindow,
     /// An adapter that did not come up is asked again.
     AdapterRetry,
+    /// PipeWire has had time to find a sound card.
+    OutputPatience,
 }
 
 /// An event with its time: one line of a recorded session.

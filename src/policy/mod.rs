@@ -95,6 +95,7 @@ impl Policy {
             Event::BluetoothLost => self.bluetooth_lost(out),
             Event::AdapterSeen(facts) => self.adapter_seen(now, facts, out),
             Event::AdapterGone { id } => self.adapter_gone(&id, out),
+            Event::AdapterRefused { id, error } => self.adapter_refused(&id, error, out),
             Event::InventoryTaken { phones } => self.inventory_taken(now, phones, out),
             Event::PhoneSeen(facts) => self.phone_seen(now, facts, out),
             Event::PhoneGone { phone } => self.phone_gone(now, phone, out),
@@ -162,6 +163,7 @@ impl Policy {
         match timer {
             Timer::PairingWindow => self.window_time_over(now, out),
             Timer::AdapterRetry => self.adapter_retry(out),
+            Timer::OutputPatience => self.output_patience_over(out),
         }
     }
 

@@ -11,7 +11,7 @@
 //!      └─────── adapter lost ─────────────┘
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::event::{PhoneFacts, Question, Timer};
@@ -39,6 +39,10 @@ pub(super) struct Pairing {
     refused: BTreeMap<Address, Duration>,
     /// Whether the window for the first start was considered.
     started: bool,
+    /// Phones whose bond BlueZ was told to remove, should it not have come to that.
+    forgotten: BTreeSet<Address>,
+    /// Phones whose bond and trust differ, as was told.
+    told_apart: BTreeSet<Address>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -250,6 +254,7 @@ impl Policy {
         let address = facts.address;
         let name = self.name_or(facts);
         self.pairing.admitted.remove(&address);
+        self.pairing.forgotten.remove(&address);
         let again = self.is_trusted(address);
         if !again {
             self.enlist(now, address, &name);
@@ -290,7 +295,9 @@ impl Policy {
                 if facts.trusted {
                     self.enlist(now, address, &name);
                     out.tell(Story::PhoneAdopted { name, address });
-                } else {
+                } else if self.pairing.forgotten.contains(&address) {
+                    out.radio(RadioAction::RemoveBond { phone: address });
+                } else if self.pairing.told_apart.insert(address) {
                     out.tell(Story::StrangerBonded { name, address });
                 }
             }
@@ -305,7 +312,11 @@ impl Policy {
                 .is_some_and(|facts| facts.bonded)
             {
                 let (name, address) = (known.name.clone(), known.address);
-                out.tell(Story::BondMissing { name, address });
+                if self.pairing.told_apart.insert(address) {
+                    out.tell(Story::BondMissing { name, address });
+                }
+            } else {
+                self.pairing.told_apart.remove(&known.address);
             }
         }
     }
@@ -319,6 +330,7 @@ impl Policy {
         self.pairing.admitted.remove(&phone);
         if self.phones.contains_key(&phone) {
             out.radio(RadioAction::RemoveBond { phone });
+            self.pairing.forgotten.insert(phone);
         }
         out.tell(Story::PhoneForgotten {
             name,

@@ -6,14 +6,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::event::TransportState;
+use super::event::{Timer, TransportState};
 use super::model::{Address, Now, StreamFormat, TransportId, Volume};
 use super::pairing::unknown_phone;
 use super::snapshot::{AudioStatus, StreamStatus};
-use super::{Orders, Policy, RadioAction, Rejection, Story, StreamAction};
+use super::{Action, Orders, Policy, RadioAction, Rejection, Story, StreamAction};
 
 /// How long after we set a phone's slider its other values are taken for echoes of before.
 const SLIDER_SETTLES: Duration = Duration::from_millis(1500);
+
+/// How long PipeWire may take to find a sound card before that is worth a warning.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The transports and the output.
 #[derive(Debug, Default)]
@@ -27,6 +30,8 @@ struct Transport {
     phone: Address,
     format: StreamFormat,
     state: TransportState,
+    /// Whether the audio path was ordered to be ready for it.
+    prepared: bool,
     /// Whether the audio path was ordered to play it.
     started: bool,
     /// Whether it was heard.
@@ -67,15 +72,18 @@ impl Policy {
         if let Some(facts) = self.phones.get(&phone).cloned() {
             self.note_bond(now, &facts, out);
         }
+        self.transport_closed(&id, out);
         let transport = Transport {
             phone,
             format,
             state: TransportState::Idle,
+            prepared: false,
             started: false,
             heard: false,
             settling: None,
         };
         self.playback.transports.insert(id.clone(), transport);
+        self.prepare(&id, out);
         self.set_slider(now, &id, self.volume_of(phone), out);
     }
 
@@ -98,7 +106,12 @@ impl Policy {
 
     pub(super) fn transport_closed(&mut self, id: &TransportId, out: &mut Orders) {
         self.stop(id, out);
-        self.playback.transports.remove(id);
+        let closed = self.playback.transports.remove(id);
+        if closed.is_some_and(|transport| transport.prepared) {
+            out.stream(StreamAction::Release {
+                transport: id.clone(),
+            });
+        }
     }
 
     pub(super) fn close_all_transports(&mut self, out: &mut Orders) {
@@ -108,15 +121,22 @@ impl Policy {
         }
     }
 
-    fn start(&mut self, id: &TransportId, out: &mut Orders) {
-        let Some(transport) = self.playback.transports.get(id) else {
+    fn prepare(&mut self, id: &TransportId, out: &mut Orders) {
+        let Some((name, format, volume)) = self.audible(id) else {
             return;
         };
-        let (phone, format) = (transport.phone, transport.format);
-        if !self.is_trusted(phone) {
+        out.stream(StreamAction::Prepare {
+            transport: id.clone(),
+            name,
+            format,
+            volume,
+        });
+    }
+
+    fn start(&mut self, id: &TransportId, out: &mut Orders) {
+        let Some((name, format, volume)) = self.audible(id) else {
             return;
-        }
-        let (name, volume) = (self.name_of(phone), self.volume_of(phone));
+        };
         if let Some(transport) = self.playback.transports.get_mut(id) {
             transport.started = true;
         }
@@ -126,6 +146,17 @@ impl Policy {
             format,
             volume,
         });
+    }
+
+    /// Returns what the audio path has to know of a transport; nothing if it must not be heard.
+    fn audible(&mut self, id: &TransportId) -> Option<(String, StreamFormat, Volume)> {
+        let transport = self.playback.transports.get(id)?;
+        let (phone, format) = (transport.phone, transport.format);
+        if !self.is_trusted(phone) {
+            return None;
+        }
+        self.playback.transports.get_mut(id)?.prepared = true;
+        Some((self.name_of(phone), format, self.volume_of(phone)))
     }
 
     fn stop(&mut self, id: &TransportId, out: &mut Orders) {
@@ -204,25 +235,35 @@ impl Policy {
         }
         match &found {
             AudioStatus::Ready { output } => {
+                let timer = Timer::OutputPatience;
+                out.push(Action::CancelTimer { timer });
                 out.tell(Story::AudioReady {
                     output: output.clone(),
                 });
             }
-            AudioStatus::NoOutput | AudioStatus::NoServer => out.tell(Story::AudioWithoutOutput),
+            AudioStatus::NoOutput | AudioStatus::NoServer => out.push(Action::ArmTimer {
+                timer: Timer::OutputPatience,
+                after: OUTPUT_PATIENCE,
+            }),
         }
         let came_back = self.playback.audio == AudioStatus::NoServer;
         self.playback.audio = found;
         if came_back {
-            let playing: Vec<TransportId> = self
-                .playback
-                .transports
-                .iter()
-                .filter(|(_, transport)| transport.started)
-                .map(|(id, _)| id.clone())
-                .collect();
-            for id in playing {
-                self.start(&id, out);
+            let transports = self.playback.transports.iter();
+            let all: Vec<_> = transports.map(|(id, t)| (id.clone(), t.started)).collect();
+            for (id, started) in all {
+                if started {
+                    self.start(&id, out);
+                } else {
+                    self.prepare(&id, out);
+                }
             }
+        }
+    }
+
+    pub(super) fn output_patience_over(&self, out: &mut Orders) {
+        if self.playback.audio == AudioStatus::NoOutput {
+            out.tell(Story::AudioWithoutOutput);
         }
     }
 

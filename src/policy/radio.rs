@@ -20,6 +20,9 @@ use super::{Action, Orders, Policy, RadioAction, Story};
 /// How long an adapter may take to switch on before it is asked again.
 const POWER_ON_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long to wait before BlueZ is asked again to take us.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long no adapter is no news.
 const ADAPTER_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -32,6 +35,8 @@ pub(super) struct Radio {
     ready: bool,
     /// Whether its failure to come up was told of.
     complained: bool,
+    /// Whether BlueZ refused us on the adapter in use when it was last asked.
+    refused: bool,
     /// Whether bluetoothd is there.
     bluetooth: bool,
 }
@@ -143,6 +148,26 @@ impl Policy {
         self.order_use(wanted, out);
     }
 
+    /// Tells that the adapter is of no use, and asks again after a while.
+    pub(super) fn adapter_refused(&mut self, id: &str, error: String, out: &mut Orders) {
+        if self.radio.in_use.as_deref() != Some(id) {
+            return;
+        }
+        if !std::mem::replace(&mut self.radio.refused, true) {
+            let adapter = id.to_owned();
+            out.tell(Story::AdapterRefused { adapter, error });
+        }
+        out.push(Action::ArmTimer {
+            timer: Timer::AdapterRetry,
+            after: REFUSAL_PATIENCE,
+        });
+    }
+
+    /// BlueZ took us: its phones were counted.
+    pub(super) fn adapter_accepted(&mut self) {
+        self.radio.refused = false;
+    }
+
     fn order_use(&self, id: String, out: &mut Orders) {
         out.radio(RadioAction::UseAdapter {
             id,
@@ -162,6 +187,7 @@ impl Policy {
             return;
         }
         self.radio.ready = false;
+        self.radio.refused = false;
         self.end_window(WindowEnd::AdapterLost, out);
         out.push(Action::CancelTimer {
             timer: Timer::AdapterRetry,
@@ -239,6 +265,9 @@ impl Policy {
             }
             return;
         };
+        if self.radio.refused {
+            self.order_use(facts.id.clone(), out);
+        }
         if facts.powered {
             return;
         }

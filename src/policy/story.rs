@@ -34,6 +34,8 @@ pub enum Story {
     RadioBlocked { adapter: String },
     /// The adapter does not switch on.
     AdapterStaysOff { adapter: String },
+    /// BlueZ does not let us use the adapter.
+    AdapterRefused { adapter: String, error: String },
     /// The pairing window opened.
     PairingOpened { length: Duration, first_start: bool },
     /// The pairing window closed.
@@ -142,6 +144,7 @@ impl Story {
                 | Self::AdapterLost { .. }
                 | Self::RadioBlocked { .. }
                 | Self::AdapterStaysOff { .. }
+                | Self::AdapterRefused { .. }
                 | Self::StrangerBonded { .. }
                 | Self::BondMissing { .. }
                 | Self::StreamFailed { .. }
@@ -181,7 +184,8 @@ impl fmt::Display for Story {
             | Self::AdapterMissing
             | Self::AdapterLost { .. }
             | Self::RadioBlocked { .. }
-            | Self::AdapterStaysOff { .. } => self.fmt_radio(f),
+            | Self::AdapterStaysOff { .. }
+            | Self::AdapterRefused { .. } => self.fmt_radio(f),
             Self::PairingOpened { .. }
             | Self::PairingClosed { .. }
             | Self::PhonePaired { .. }
@@ -223,6 +227,9 @@ impl Story {
                     f,
                     "{adapter} does not switch on; see `journalctl -u bluetooth`"
                 )
+            }
+            Self::AdapterRefused { adapter, error } => {
+                write!(f, "no phone can play through {adapter}: {error}")
             }
             _ => Ok(()),
         }

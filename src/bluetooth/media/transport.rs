@@ -92,8 +92,11 @@ async fn set(
 ) -> Result<(), BluetoothError> {
     let method = ("org.freedesktop.DBus.Properties", "Set");
     let body = (TRANSPORT, property, Value::from(value));
-    let answer = session.call(what, &transport.0, method, &body).await;
-    answer.map(drop)
+    match session.call(what, &transport.0, method, &body).await {
+        // The phone hung up meanwhile, and wants to know nothing any more.
+        Err(error) if error.says("org.freedesktop.DBus.Error.UnknownObject") => Ok(()),
+        answer => answer.map(drop),
+    }
 }
 
 #[cfg(test)]

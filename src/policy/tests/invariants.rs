@@ -1,5 +1,7 @@
 //! What holds in every life, whatever happens in whatever order.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -110,6 +112,11 @@ fn event() -> impl Strategy<Value = Event> {
         })),
         1 => Just(Event::TimerFired { timer: Timer::PairingWindow }),
         1 => Just(Event::TimerFired { timer: Timer::AdapterRetry }),
+        1 => Just(Event::TimerFired { timer: Timer::OutputPatience }),
+        1 => (0..2).prop_map(|id| Event::AdapterRefused {
+            id: format!("hci{id}"),
+            error: "no".into(),
+        }),
     ]
 }
 
@@ -120,6 +127,8 @@ struct Observer {
     replied: Vec<RequestId>,
     /// What the radio was last told.
     window_ordered: bool,
+    /// The streams that the audio path has made and not let go.
+    streams: BTreeSet<TransportId>,
 }
 
 impl Observer {
@@ -145,11 +154,12 @@ impl Observer {
                         assert!(policy.pairing.is_open());
                     }
                 }
-                Action::Stream(
-                    StreamAction::Start { volume, .. } | StreamAction::SetVolume { volume, .. },
-                ) => assert!(*volume <= policy.rules.max_volume),
+                Action::Stream(order) => self.check_stream(order, policy.rules.max_volume),
                 _ => {}
             }
+        }
+        if let Event::TransportClosed { transport } = event {
+            assert!(!self.streams.contains(transport), "{transport:?} is left");
         }
         if !policy.pairing.is_open() {
             assert!(
@@ -173,6 +183,28 @@ impl Observer {
             );
         }
         check_what_is_shown(policy);
+    }
+
+    fn check_stream(&mut self, order: &StreamAction, loudest: Volume) {
+        match order {
+            StreamAction::Prepare {
+                transport, volume, ..
+            }
+            | StreamAction::Start {
+                transport, volume, ..
+            } => {
+                assert!(*volume <= loudest);
+                self.streams.insert(transport.clone());
+            }
+            StreamAction::SetVolume { volume, .. } => assert!(*volume <= loudest),
+            StreamAction::Stop { .. } => {}
+            StreamAction::Release { transport } => {
+                assert!(
+                    self.streams.remove(transport),
+                    "released twice: {transport:?}"
+                );
+            }
+        }
     }
 }
 

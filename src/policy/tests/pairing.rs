@@ -271,3 +271,32 @@ fn forgetting_removes_the_bond_too() {
     };
     assert_eq!(rejection.kind, RejectionKind::NotFound);
 }
+
+#[test]
+fn a_bond_that_outlived_its_forgetting_is_removed_when_the_adapter_is_back() {
+    let mut life = Life::with_anna();
+    life.ask(Request::Forget { phone: ANNA });
+    life.tell(Event::AdapterGone { id: "hci0".into() });
+    life.tell(Event::AdapterSeen(adapter()));
+    life.taken();
+    life.tell(Event::InventoryTaken {
+        phones: vec![bonded(ANNA, "Anna")],
+    });
+    assert_eq!(life.radio(), [RadioAction::RemoveBond { phone: ANNA }]);
+}
+
+#[test]
+fn a_difference_from_bluez_is_told_once() {
+    let mut life = Life::with_anna();
+    let bens_bond = || Event::InventoryTaken {
+        phones: vec![bonded(BEN, "Ben")],
+    };
+    life.tell(bens_bond());
+    let told = life.stories();
+    assert!(told.iter().any(|s| matches!(s, Story::BondMissing { .. })));
+    assert!(
+        told.iter()
+            .any(|s| matches!(s, Story::StrangerBonded { .. }))
+    );
+    assert_eq!(life.tell(bens_bond()).stories(), []);
+}

@@ -36,6 +36,57 @@ fn music_starts_stops_and_is_told_when_it_is_heard() {
 }
 
 #[test]
+fn a_stream_is_ready_before_the_phone_plays_and_until_it_leaves() {
+    let mut life = Life::with_anna();
+    let id = life.music(ANNA);
+    let streams = |life: &mut Life| -> Vec<StreamAction> {
+        let orders = life.taken().into_iter();
+        orders
+            .filter_map(|action| match action {
+                Action::Stream(order) => Some(order),
+                _ => None,
+            })
+            .collect()
+    };
+    let orders = streams(&mut life);
+    assert!(matches!(&orders[0], StreamAction::Prepare { transport, .. } if *transport == id));
+    assert!(matches!(&orders[1], StreamAction::Start { transport, .. } if *transport == id));
+    life.tell(Event::TransportChanged {
+        transport: id.clone(),
+        state: TransportState::Idle,
+    });
+    let transport = id.clone();
+    assert_eq!(streams(&mut life), [StreamAction::Stop { transport }]);
+    life.tell(Event::AudioFound { output: None });
+    assert!(matches!(
+        streams(&mut life)[..],
+        [StreamAction::Prepare { .. }]
+    ));
+    life.tell(Event::TransportClosed {
+        transport: id.clone(),
+    });
+    let transport = id;
+    assert_eq!(streams(&mut life), [StreamAction::Release { transport }]);
+}
+
+#[test]
+fn no_output_is_told_when_there_is_none_for_a_while() {
+    let mut life = Life::ready();
+    let output = Some("Speaker".to_owned());
+    life.tell(Event::AudioFound { output: None });
+    assert_eq!(life.policy.snapshot().audio, AudioStatus::NoOutput);
+    assert_eq!(life.stories(), []);
+    life.tell(Event::AudioFound { output });
+    life.taken();
+    let over = Event::TimerFired {
+        timer: Timer::OutputPatience,
+    };
+    assert_eq!(life.tell(over.clone()).stories(), []);
+    life.tell(Event::AudioFound { output: None });
+    assert_eq!(life.tell(over).stories(), [Story::AudioWithoutOutput]);
+}
+
+#[test]
 fn a_stranger_with_a_transport_is_not_heard() {
     let mut life = Life::ready();
     life.tell(Event::PhoneSeen(bonded(BEN, "Ben")));

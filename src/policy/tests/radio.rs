@@ -136,3 +136,22 @@ fn nothing_is_connected_once_bluetoothd_is_gone() {
     assert_eq!(snapshot.phones[0].stream, None);
     assert_eq!(snapshot.adapter, AdapterStatus::NoBluetooth);
 }
+
+#[test]
+fn an_adapter_that_refuses_us_is_asked_again_and_told_once() {
+    let mut life = Life::ready();
+    let refused = || Event::AdapterRefused {
+        id: "hci0".into(),
+        error: "no".into(),
+    };
+    let retry = || Event::TimerFired {
+        timer: Timer::AdapterRetry,
+    };
+    life.tell(refused());
+    assert!(matches!(life.stories()[..], [Story::AdapterRefused { .. }]));
+    life.tell(retry());
+    assert!(matches!(life.radio()[..], [RadioAction::UseAdapter { .. }]));
+    assert_eq!(life.tell(refused()).stories(), []);
+    life.tell(Event::InventoryTaken { phones: Vec::new() });
+    assert_eq!(life.tell(retry()).taken(), []);
+}
