@@ -83,8 +83,9 @@ newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --l
 
 # The package, what lintian says of it, and a run of the programs in it.
 package() {
+    rm -f "$dist"/dotd_*_"$1".deb
     "$lab" build "$1" --to "$dist" &&
-        in_builder sh -c 'packaging/check-deb /dist/"$1"/dotd_*.deb' sh "$1"
+        in_builder sh -c 'packaging/check-deb dist/dotd_*_"$1".deb' sh "$1"
 }
 
 step 'builder (Debian 13, Rust 1.85)' in_builder true || { echo "0 passed, 1 failed"; exit 1; }

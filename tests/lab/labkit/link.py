@@ -15,9 +15,10 @@ import json
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, TimeoutError as FutureTimeout
+
+from labkit import clock
 
 ETHERTYPE_AGENT = 0x88B5
 HEADER = struct.Struct("!6s6sHHHI")  # to, from, type, more, length, sequence
@@ -63,7 +64,7 @@ class AgentLink:
             self._pending[number] = future
             self._send({"id": number, "do": do, **arguments})
         try:
-            answer = future.result(timeout)
+            answer = future.result(clock.host(timeout))
         except FutureTimeout:
             raise GuestError(f"the guest did not answer {do!r} within {timeout} s") from None
         finally:
@@ -73,18 +74,18 @@ class AgentLink:
         return answer
 
     def clock_offset(self, good: float = 0.0002, patience: float = 3) -> tuple[float, float]:
-        """How far the guest's CLOCK_MONOTONIC is ahead of the host's, and the largest error of
+        """How far the guest's CLOCK_MONOTONIC is ahead of the lab's, and the largest error of
         that, in seconds: half of the fastest round trip. On a busy machine it asks on until one
         was fast enough or its patience ends."""
         best = None
-        deadline = time.monotonic() + patience
+        deadline = clock.now() + patience
         for ping in itertools.count(1):
-            before = time.monotonic_ns()
+            before = clock.now_ns()
             there = self.request("clock", timeout=10)["clock"]
-            trip = time.monotonic_ns() - before
+            trip = clock.now_ns() - before
             if best is None or trip < best[1]:
                 best = there - before - trip // 2, trip
-            if (ping >= 10 and best[1] / 2e9 < good) or time.monotonic() > deadline:
+            if (ping >= 10 and best[1] / 2e9 < good) or clock.now() > deadline:
                 return best[0] / 1e9, best[1] / 2e9
 
     def close(self) -> None:

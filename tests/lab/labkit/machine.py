@@ -20,11 +20,12 @@ import threading
 import time
 from pathlib import Path
 
+from labkit import clock
 from labkit.link import AgentLink, GuestError, socket_pair
 from labkit.radio import prefer
 
 GUEST_FILES = Path(__file__).parent.parent / "guest"
-BOOT_TIMEOUT = 90
+BOOT_TIMEOUT = 120
 MEMORY = "1G"
 _PR_SET_PDEATHSIG = 1
 
@@ -69,6 +70,7 @@ class Machine:
                 [
                     str(self._kernel),
                     f"mem={MEMORY}",
+                    f"slow={clock.SLOWNESS}",
                     f"uml_dir={self.folder}",
                     "umid=machine",
                     f"ubd0={self.folder / 'disk.cow'},{self._image}",

@@ -10,7 +10,6 @@ import base64
 import itertools
 import json
 import shlex
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as FutureTimeout
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from labkit import recording
+from labkit import clock, recording
 from labkit.hci_pump import SNOOP_HEADER
 from labkit.link import GuestError
 from labkit.machine import Machine
@@ -75,7 +74,7 @@ class Background:
     def result(self, timeout: float = 60) -> Result:
         """Waits for its end."""
         try:
-            return self.outcome.result(timeout)
+            return self.outcome.result(clock.host(timeout))
         except FutureTimeout:
             raise GuestError(f"{self.command!r} took more than {timeout} s") from None
 
@@ -145,8 +144,8 @@ class Pi:
         return f"/lab/{name}"
 
     def now(self) -> float:
-        """The clock that recordings, phones and tests share: the host's time.monotonic()."""
-        return time.monotonic()
+        """The clock that recordings, phones and tests share: clock.now()."""
+        return clock.now()
 
     @contextmanager
     def recording(self) -> Iterator[recording.Recording]:
@@ -167,7 +166,7 @@ class Pi:
     def record(self, seconds: float) -> tuple[np.ndarray, recording.SampleClock]:
         """Records for so long; returns the samples (frames x channels) and their clock."""
         with self.recording() as running:
-            time.sleep(seconds)
+            clock.sleep(seconds)
         return running.samples, running.clock
 
     def journal(self, unit: str | None = "dotd") -> str:
@@ -238,13 +237,13 @@ class Pi:
         self, condition: Callable[[], Any], timeout: float = 15, what: str = "the condition"
     ) -> Any:
         """Asks until the condition gives something true, and returns that."""
-        deadline = time.monotonic() + timeout
+        deadline = clock.now() + timeout
         while True:
             if result := condition():
                 return result
-            if time.monotonic() > deadline:
+            if clock.now() > deadline:
                 raise GuestError(f"{what} did not come true within {timeout} s")
-            time.sleep(0.05)
+            clock.sleep(0.05)
 
     def wait_status(
         self, condition: Callable[[dict], Any], timeout: float = 15, what: str = "the status"

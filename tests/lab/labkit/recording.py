@@ -20,7 +20,7 @@ from labkit.link import GuestError
 
 @dataclass(frozen=True)
 class SampleClock:
-    """Tells when a frame left the virtual sound card, in the host's time.monotonic()."""
+    """Tells when a frame left the virtual sound card, in the lab's time."""
 
     rate: int
     start: float

@@ -123,6 +123,7 @@ def in_builder(
     binds["/dist"] = dist or cache.folder() / "dist"
     for path in binds.values():
         path.mkdir(parents=True, exist_ok=True)
+    forget_other_clone(binds["/target"])
     variables = {"CARGO_HOME": "/cargo", "CARGO_TARGET_DIR": "/target", **(environment or {})}
     return trees.run_in(
         builder_tree,
@@ -133,3 +134,16 @@ def in_builder(
         folder="/repo",
         network=True,
     )
+
+
+def forget_other_clone(target: Path) -> None:
+    """Every clone of the repository is /repo in the builder tree, and cargo tells fresh from stale
+    by the age of files: what it made of another clone's sources must not pass for this one's. The
+    dependencies are the same and stay."""
+    note = target / "made-of"
+    if note.exists() and note.read_text() == str(REPOSITORY):
+        return
+    for profile in *target.glob("*"), *target.glob("*/*"):
+        for made in profile.glob(".fingerprint/dotd-*"):
+            cache.remove(made)
+    note.write_text(str(REPOSITORY))

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labkit.laboratory import Laboratory, Parts
+from labkit.laboratory import MEMORY_FOLDER, Laboratory, Parts
 from labkit.radio import Radio
 
 LEAVE = b"\x1d"  # Ctrl-]
@@ -27,7 +27,8 @@ TERMINAL = re.compile(r"Virtual console 1 assigned device '(/dev/pts/\d+)'")
 def running_machines() -> list[Path]:
     """The folders of the virtual Pis that run on this host, oldest first."""
     folders = []
-    for pid_file in Path(tempfile.gettempdir()).glob("dotd-lab-*/pid"):
+    places = Path(tempfile.gettempdir()), MEMORY_FOLDER
+    for pid_file in (each for place in places for each in place.glob("dotd-lab-*/pid")):
         try:
             os.kill(int(pid_file.read_text()), 0)
         except (ProcessLookupError, PermissionError, ValueError):

@@ -25,9 +25,7 @@ def test_name_in_the_file_is_in_the_air_after_a_reload_and_nobody_hears_it(speak
     assert found and found.name == "Küche"
     part = analysis.steady(heard.samples, heard.rate)
     assert len(part) > 8 * heard.rate
-    # Not a stall of the machine, as in test_music: a dropped stream would be silent for seconds.
-    silent = sum(each.seconds for each in glitches(part, heard.rate, [441, 997])) / 2
-    assert silent < 0.3, "the stream was dropped for the reload"
+    assert not glitches(part, heard.rate, [441, 997]), "somebody heard the reload"
 
 
 def test_broken_file_is_refused_and_the_old_one_stays(speaker, phone):

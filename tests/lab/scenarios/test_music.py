@@ -1,7 +1,5 @@
 """What comes out of the speaker, measured on what its sound card played."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -10,13 +8,17 @@ from labkit.glitches import glitches
 
 LEVEL = -12.0
 LEFT, RIGHT = 441.0, 997.0
-STALLS = 0 if os.environ.get("DOTD_LAB_STRICT") else 3
-"""How often a recording may be broken. The guest shares two cores with whatever else the machine
-does, and a stall of the machine is a gap in the sound, whoever plays it. A fault of the speaker's
-breaks every recording many times a second; on a quiet machine `test.sh --full` allows none."""
+SECONDS = 4.0
 
 RATES = [16000, 32000, 44100, 48000]
 MODES = ["mono", "dual", "stereo", "joint"]
+PARAMETERS = {
+    "coarse": {"blocks": 4, "subbands": 4, "bitpool": 31, "allocation": "snr"},
+    "middle": {"blocks": 8, "subbands": 8, "bitpool": 35, "allocation": "snr"},
+    "4 subbands": {"blocks": 12, "subbands": 4, "bitpool": 29, "channels": "dual"},
+    "xq": {"blocks": 16, "subbands": 8, "bitpool": 38, "channels": "dual"},
+    "two frames a packet": {"blocks": 16, "subbands": 8, "bitpool": 53, "frames_per_packet": 2},
+}
 
 
 def play(pi, phone, sound, **parameters):
@@ -27,56 +29,45 @@ def play(pi, phone, sound, **parameters):
     return heard
 
 
-def check_tones(heard, left=LEFT, right=RIGHT, level=LEVEL, skip=0.3):
+def check_tones(heard, left=LEFT, right=RIGHT, level=LEVEL, what=""):
     """Both tones are there, each on its side, at their level, and whole."""
-    part = analysis.steady(heard.samples, heard.rate, skip)
-    assert len(part) > 1.5 * heard.rate, "too little was heard"
+    part = analysis.steady(heard.samples, heard.rate, 0.3)
+    assert len(part) > 2.2 * heard.rate, f"{what}: too little was heard"
     found = [tones[0] for tones in analysis.tones(part, heard.rate)]
     for side, tone, frequency in zip(("left", "right"), found, (left, right), strict=True):
-        assert abs(tone.frequency - frequency) < 0.005 * frequency, f"{side}: {tone}"
-        assert abs(tone.level - level) < 0.5, f"{side}: {tone}"
-    check_whole(part, heard.rate, left, right)
+        assert abs(tone.frequency - frequency) < 0.005 * frequency, f"{what}, {side}: {tone}"
+        assert abs(tone.level - level) < 0.5, f"{what}, {side}: {tone}"
+    check_whole(part, heard.rate, left, right, what)
 
 
-def check_whole(part, rate, left=LEFT, right=RIGHT):
-    """Nothing breaks the tones but a stall of the machine; one is seen in both channels."""
+def check_whole(part, rate, left=LEFT, right=RIGHT, what=""):
+    """Nothing breaks the tones."""
     broken = glitches(part, rate, [left, right])
-    moments = {round(glitch.time, 1) for glitch in broken}
-    assert len(moments) <= STALLS, broken
+    assert not broken, f"{what}: {broken}"
 
 
-@pytest.mark.parametrize("channels", MODES)
 @pytest.mark.parametrize("rate", RATES)
-def test_two_tones_at_every_rate_and_mode(speaker, phone, rate, channels):
+def test_two_tones_in_every_mode_at(speaker, phone, rate):
     speaker.invite(phone)
-    sound = signals.two_tone(LEFT, RIGHT, 5.0, LEVEL, rate)
-    if channels == "mono":
-        sound = signals.tone(LEFT, 5.0, LEVEL, rate)
-    heard = play(speaker.pi, phone, sound, rate=rate, channels=channels)
-    check_tones(heard, LEFT, LEFT if channels == "mono" else RIGHT)
+    for channels in MODES:
+        sound = signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL, rate)
+        if channels == "mono":
+            sound = signals.tone(LEFT, SECONDS, LEVEL, rate)
+        heard = play(speaker.pi, phone, sound, rate=rate, channels=channels)
+        check_tones(heard, LEFT, LEFT if channels == "mono" else RIGHT, what=channels)
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"blocks": 4, "subbands": 4, "bitpool": 31, "allocation": "snr"},
-        {"blocks": 8, "subbands": 8, "bitpool": 35, "allocation": "snr"},
-        {"blocks": 12, "subbands": 4, "bitpool": 29, "channels": "dual"},
-        {"blocks": 16, "subbands": 8, "bitpool": 38, "channels": "dual"},
-        {"blocks": 16, "subbands": 8, "bitpool": 53, "frames_per_packet": 1},
-    ],
-    ids=["coarse", "middle", "4-subbands", "xq", "one-frame-a-packet"],
-)
-def test_two_tones_with_other_parameters(speaker, phone, parameters):
+def test_two_tones_with_other_parameters(speaker, phone):
     speaker.invite(phone)
-    sound = signals.two_tone(LEFT, RIGHT, 5.0, LEVEL)
-    check_tones(play(speaker.pi, phone, sound, **parameters))
+    sound = signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL)
+    for what, parameters in PARAMETERS.items():
+        check_tones(play(speaker.pi, phone, sound, **parameters), what=what)
 
 
 def test_volume_is_the_cube_of_the_fraction(speaker, phone):
     speaker.invite(phone)
     speaker.dotctl("volume", "50")
-    heard = play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, 5.0, LEVEL))
+    heard = play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL))
     check_tones(heard, level=LEVEL - 18.06)
 
 
@@ -93,7 +84,7 @@ def test_phones_are_connected_at_once_and_each_can_play(speaker, phones, count):
     )
     for number, phone in enumerate(family):
         left, right = LEFT * (1 + number / 4), RIGHT * (1 + number / 4)
-        heard = play(speaker.pi, phone, signals.two_tone(left, right, 5.0, LEVEL))
+        heard = play(speaker.pi, phone, signals.two_tone(left, right, SECONDS, LEVEL))
         check_tones(heard, left, right)
     assert all(phone.connected_to for phone in family)
 
@@ -157,7 +148,7 @@ def test_disconnecting_ends_the_music_and_it_can_begin_again(speaker, phone, sid
         speaker.dotctl("disconnect", phone.name)
         phone.wait_event("disconnected")
     speaker.wait_connected(phone, False)
-    check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, 5.0, LEVEL)))
+    check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL)))
 
 
 def test_speaker_calls_a_phone_and_the_phone_plays(speaker, phone):
@@ -166,7 +157,7 @@ def test_speaker_calls_a_phone_and_the_phone_plays(speaker, phone):
     speaker.wait_connected(phone, False)
     speaker.dotctl("connect", phone.name)
     speaker.wait_connected(phone, True)
-    check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, 5.0, LEVEL)))
+    check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL)))
 
 
 def test_phone_walks_out_of_range_and_comes_back(speaker, phone):
@@ -176,11 +167,11 @@ def test_phone_walks_out_of_range_and_comes_back(speaker, phone):
     phone.out_of_range()
     speaker.wait_connected(phone, False, timeout=40)
     phone.in_range()
-    check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, 5.0, LEVEL)))
+    check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL)))
 
 
 def test_phone_is_told_the_delay(speaker, phone):
     speaker.invite(phone)
-    phone.play(signals.two_tone(LEFT, RIGHT, 5.0, LEVEL)).wait()
+    phone.play(signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL)).wait()
     delays = [event.details["ms"] for event in phone.events if event.kind == "delay-report"]
     assert delays and 20 < delays[-1] < 300, delays

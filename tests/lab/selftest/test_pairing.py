@@ -1,8 +1,7 @@
 """Phones against each other: discovery, pairing, bonds, range. One of the two plays the speaker."""
 
-import time
-
 import pytest
+from labkit import clock
 from labkit.phone import Phone, PhoneError, loop
 
 SUPERVISION_TIMEOUT = 0x08
@@ -101,7 +100,7 @@ def test_out_of_range_is_a_supervision_timeout_and_a_page_timeout(radio, speaker
     with Phone(radio) as phone:
         agree_to_pair(speaker, phone)
         phone.pair(speaker.address)
-        left = time.monotonic()
+        left = clock.now()
         phone.out_of_range()
         for device in (phone, speaker):
             ended = device.wait_event("disconnected", since=left)

@@ -1,16 +1,17 @@
 """What a phone saw: a log that tests read and wait on.
 
 Invariant: events are appended by the phones' thread, in the order they happened, and stamped with
-`time.monotonic()`, the clock the recordings are aligned to.
+`clock.now()`, the clock the recordings are aligned to.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from labkit import clock
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class EventLog:
 
     def add(self, kind: str, **details: Any) -> Event:
         """Appends an event that happened now."""
-        event = Event(time.monotonic(), kind, details)
+        event = Event(clock.now(), kind, details)
         with self._changed:
             self._events.append(event)
             self._changed.notify_all()
@@ -66,7 +67,7 @@ class EventLog:
     ) -> Event | None:
         """Returns the first such event after `since`, waiting for it if need be; None when the
         time is up."""
-        deadline = time.monotonic() + timeout
+        deadline = clock.now() + timeout
         seen = 0
         with self._changed:
             while True:
@@ -74,7 +75,7 @@ class EventLog:
                     if event.kind == kind and event.time >= since and matching(event):
                         return event
                 seen = len(self._events)
-                left = deadline - time.monotonic()
+                left = clock.host(deadline - clock.now())
                 if left <= 0:
                     return None
                 self._changed.wait(left)

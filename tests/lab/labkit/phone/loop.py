@@ -15,6 +15,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from labkit import clock
 from labkit.radio import prefer
 
 Result = TypeVar("Result")
@@ -61,11 +62,11 @@ def run(operation: Coroutine[Any, Any, Result], timeout: float) -> Result:
     """
 
     async def limited() -> Result:
-        return await asyncio.wait_for(operation, timeout)
+        return await asyncio.wait_for(operation, clock.host(timeout))
 
     future = asyncio.run_coroutine_threadsafe(limited(), background_loop())
     try:
-        return future.result(timeout + _GRACE)
+        return future.result(clock.host(timeout) + _GRACE)
     except concurrent.futures.CancelledError:
         # Bumble cancels whatever waits for a connection that ended.
         raise LinkLost("the link went down meanwhile") from None

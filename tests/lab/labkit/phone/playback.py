@@ -14,12 +14,12 @@ import asyncio
 import random
 import struct
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from labkit import clock
 from labkit.phone.events import EventLog, PhoneError
 from labkit.sbc import Sbc
 
@@ -120,7 +120,7 @@ class Playback:
     def wait(self, timeout: float | None = None) -> Playback:
         """Returns when the last packet has gone out; silence follows it, then the suspend."""
         limit = self.seconds + 10 if timeout is None else timeout
-        if not self._ended.wait(limit):
+        if not self._ended.wait(clock.host(limit)):
             raise PhoneError(
                 f"only {len(self.packets)} of {len(self._payloads)} packets were due in "
                 f"{limit:g} s (suspended and not resumed?)"
@@ -142,7 +142,7 @@ class Playback:
     async def transmit(self, send: Callable[[bytes], bool]) -> bool:
         """Sends what is left, on schedule, and then silence for a while, as players do; cancel it
         to suspend. Returns False when the media channel is gone."""
-        first, start = self._next, time.monotonic()
+        first, start = self._next, clock.now()
         self._segments.append((first * self._packet_samples, start))
         last = len(self._payloads) + int(LINGER * self.sbc.rate / self._packet_samples)
         released = start
@@ -159,7 +159,7 @@ class Playback:
             if not lost:
                 if not send(rtp_packet(index, self._packet_samples, payload)):
                     return False
-                sent = time.monotonic()
+                sent = clock.now()
             if index < len(self._payloads):
                 self.packets.append(Packet(index, index * self._packet_samples, due, sent))
             self._next += 1
@@ -196,5 +196,5 @@ def rtp_packet(index: int, packet_samples: int, payload: bytes) -> bytes:
 
 
 async def _sleep_until(moment: float) -> None:
-    while (left := moment - time.monotonic()) > 0:
-        await asyncio.sleep(left)
+    while (left := moment - clock.now()) > 0:
+        await asyncio.sleep(clock.host(left))

@@ -16,6 +16,7 @@ from bumble.avrcp import PlayStatus
 from bumble.avdtp import State
 from bumble.core import BaseBumbleError
 
+from labkit import clock
 from labkit.phone.events import EventLog, PhoneError
 from labkit.phone.handset import Handset
 from labkit.phone.playback import LinkQuality, Playback, most_frames
@@ -124,7 +125,7 @@ class Player:
 
         async def limited() -> None:
             try:
-                await asyncio.wait_for(operation, _BACKGROUND_SECONDS)
+                await asyncio.wait_for(operation, clock.host(_BACKGROUND_SECONDS))
             except (PhoneError, TimeoutError, BaseBumbleError) as failure:
                 self._log.add("phone-failed", why=repr(failure))
 

@@ -8,7 +8,6 @@ configured with exactly the `Sbc` in `sbc`, also when the speaker chose it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from bumble import a2dp, avdtp, core, l2cap
@@ -18,6 +17,7 @@ from bumble.core import UUID
 from bumble.device import Connection
 from bumble.sdp import SDP_SERVICE_CLASS_ID_LIST_ATTRIBUTE_ID, Client
 
+from labkit import clock
 from labkit.phone.events import EventLog, PhoneError
 from labkit.phone.handset import Handset
 from labkit.sbc import BLOCKS, CHANNEL_MODES, RATES, SUBBANDS, Sbc
@@ -140,8 +140,8 @@ class A2dpSource:
 
     async def _await_free(self, protocol: avdtp.Protocol, seid: int) -> None:
         """BlueZ answers a close before it has let go of the endpoint; nothing tells when it has."""
-        deadline = time.monotonic() + _RELEASE_SECONDS
-        while time.monotonic() < deadline:
+        deadline = clock.now() + _RELEASE_SECONDS
+        while clock.now() < deadline:
             endpoints = await protocol.discover_remote_endpoints()
             if not any(each.seid == seid and each.in_use for each in endpoints):
                 return
