@@ -17,6 +17,8 @@ pub mod cli;
 pub mod config;
 pub mod ctl;
 pub mod daemon;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod pcm;
 pub mod policy;
 pub mod store;

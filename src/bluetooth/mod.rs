@@ -132,3 +132,12 @@ impl Drop for Bluetooth {
         }
     }
 }
+
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    // Whatever is wrong with them is an error and nothing else.
+    sbc_caps::parse(bytes).ok();
+    if let Ok(chosen) = sbc_caps::select(bytes) {
+        assert!(sbc_caps::parse(&chosen).is_ok(), "{chosen:02x?}");
+    }
+}
