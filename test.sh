@@ -1,9 +1,9 @@
 #!/bin/bash
 # Runs every check of the repository, on a bare x86-64 Debian or Ubuntu with root or sudo:
 #
-#     ./test.sh          code, package, and the scenarios that a busy machine can run
+#     ./test.sh          code, package, and every scenario on the virtual Pi
 #     ./test.sh --fast   without the virtual Pi
-#     ./test.sh --full   and every scenario, three times, on a machine that does nothing else
+#     ./test.sh --full   every scenario three times, and ten minutes of fuzzing each parser
 #
 # Everything compiles in the lab's Debian 13, so no Rust is needed here, and what passes is what a
 # Raspberry Pi gets. One line a step; a failed one shows all it said, and the others still run. The
@@ -12,8 +12,10 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit
 
 mode=${1:-}
+rounds=1 fuzzing=20
 case $mode in
-    '' | --fast | --full) ;;
+    '' | --fast) ;;
+    --full) rounds=3 fuzzing=600 ;;
     *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 lab=tests/lab/lab
@@ -98,23 +100,16 @@ step 'dependencies: licences, sources' dependencies
 if cargo +stable --version >/dev/null 2>&1 && pkg-config --exists libpipewire-0.3 dbus-1 sbc; then
     step "check with $(rustc +stable --version | cut -d' ' -f1,2)" newer_rust
 fi
+step "fuzzing, $fuzzing s a parser" in_builder fuzz/run "$fuzzing"
 step 'package for amd64' package amd64
 step 'package for arm64' package arm64
 if [ "$mode" != --fast ]; then
     deb=$(ls "$dist"/dotd_*_amd64.deb 2>/dev/null)
     suite 'lab: its own tests' "$lab" run tests/lab/selftest --bare
-    # What holds on a busy machine too; --full runs all. The list grows until the two are the same.
-    suite 'lab: pairing and control' "$lab" run tests/lab/scenarios/test_pairing.py \
-        tests/lab/scenarios/test_control.py --deb "$deb" --artifacts artifacts
-    suite 'lab: music' "$lab" run tests/lab/scenarios/test_music.py --deb "$deb" \
-        --artifacts artifacts/music -k '(44100 and joint) or volume or told or calls'
-    if [ "$mode" = --full ]; then
-        # On a machine that does nothing else, not a single break of a tone is let pass.
-        export DOTD_LAB_STRICT=1
-        for round in 1 2 3; do
-            suite "lab: scenarios, round $round" "$lab" run tests/lab/scenarios --deb "$deb"
-        done
-    fi
+    for round in $(seq "$rounds"); do
+        suite "lab: scenarios$([ "$rounds" = 1 ] || echo ", round $round")" \
+            "$lab" run tests/lab/scenarios --deb "$deb" --artifacts "artifacts/round-$round"
+    done
 fi
 
 echo "$passed passed, $failed failed"

@@ -58,8 +58,9 @@ const LEAST_TARGET: Nanos = 20 * MILLISECOND;
 const LAST_TARGET: Nanos = 250 * MILLISECOND;
 /// How fast the target falls, in parts of the time that passes: a pace ears do not notice.
 const FALL_PPM: Nanos = 400;
-/// A packet this late belongs to another stretch of music: the phone paused in between.
-const PAUSE: Nanos = 600 * MILLISECOND;
+/// A packet this late could not be waited for: what comes with it is another stretch of music. If
+/// it is a burst after a pause of the radio, its last packets are punctual again.
+const PAUSE: Nanos = LAST_TARGET;
 
 impl Controller {
     /// Makes one for a stream of `rate`.

@@ -248,14 +248,6 @@ impl Session {
         source: Box<dyn Source + Send>,
         settings: &AudioSettings,
     ) -> Result<(), Error> {
-        // One that still fades goes its way; its place is taken by a fresh one.
-        if let Some(fading) = self.voices.remove(id) {
-            if fading.is_fading() {
-                self.leaving.push(fading);
-            } else {
-                self.voices.insert(id.clone(), fading);
-            }
-        }
         self.prepare(id, spec, settings)?;
         let Some(voice) = self.voices.get_mut(id) else {
             return Err(Error::CreationFailed);
@@ -273,6 +265,13 @@ impl Session {
     /// Begins the last fade of what a stream plays.
     pub(super) fn stop(&mut self, id: &TransportId, now: Instant) {
         if let Some(voice) = self.voices.get_mut(id) {
+            voice.stop(now);
+        }
+    }
+
+    /// Begins the last fade of all streams.
+    pub(super) fn stop_all(&mut self, now: Instant) {
+        for voice in self.voices.values_mut() {
             voice.stop(now);
         }
     }

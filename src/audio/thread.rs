@@ -34,6 +34,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How often to look at what has no descriptor to wait on: last fades, a full queue of events.
 const SOON: Duration = Duration::from_millis(10);
 
+/// How long all last fades together may take when the daemon ends.
+const LAST_FADES: Duration = Duration::from_millis(100);
+
 /// What the thread can be told.
 pub(super) enum Order {
     Prepare {
@@ -141,9 +144,20 @@ impl Room {
             let orders: Vec<Order> = arrived.borrow_mut().drain(..).collect();
             for order in orders {
                 match order {
-                    Order::Quit => return,
+                    Order::Quit => return self.fade_out(main_loop),
                     order => self.carry_out(order, Instant::now()),
                 }
+            }
+        }
+    }
+
+    /// Silences everything before it ends, since an end in mid-sound is a click.
+    fn fade_out(&mut self, main_loop: &MainLoopRc) {
+        let until = Instant::now() + LAST_FADES;
+        if let Some(session) = &mut self.session {
+            session.stop_all(Instant::now());
+            while session.settle(Instant::now()) && Instant::now() < until {
+                main_loop.loop_().iterate(Timeout::Finite(SOON));
             }
         }
     }
@@ -158,6 +172,12 @@ impl Room {
             }
         }
         let fading = self.session.as_mut().is_some_and(|s| s.settle(now));
+        self.note_output();
+        fading || !self.tell()
+    }
+
+    /// Takes down where sound goes, if that has changed.
+    fn note_output(&mut self) {
         if let Some(session) = self.session.as_ref().filter(|s| s.is_settled()) {
             let output = session.output(&self.settings);
             if self.told.as_ref() != Some(&output) {
@@ -167,7 +187,6 @@ impl Room {
                 self.told = Some(output);
             }
         }
-        fading || !self.tell()
     }
 
     /// Tells the daemon what it does not know; says whether that is all.
@@ -190,10 +209,14 @@ impl Room {
             match session.take(notice, &self.settings) {
                 Outcome::Known => {}
                 Outcome::Lost => self.lose(),
-                Outcome::Ended(transport, error) => self.untold.push_back(Event::StreamEnded {
-                    transport,
-                    error: Some(format!("PipeWire refused the stream: {error}")),
-                }),
+                Outcome::Ended(transport, error) => {
+                    // First whether there is an output at all: that may be why.
+                    self.note_output();
+                    self.untold.push_back(Event::StreamEnded {
+                        transport,
+                        error: Some(format!("PipeWire refused the stream: {error}")),
+                    });
+                }
             }
         }
     }

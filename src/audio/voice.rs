@@ -110,10 +110,12 @@ impl Voice {
         (self.rate, self.channels) == (spec.rate, spec.channels) && self.hatch.has_room()
     }
 
-    /// Plays a source, in place of the one before.
+    /// Plays a source, in place of the one before, and takes a last fade back.
     pub(super) fn play(&mut self, source: Box<dyn Source + Send>) -> Result<(), Error> {
-        self.hatch.hand(source).map_err(|_| Error::CreationFailed)?;
+        // Before the source is there: a turn that still sees the last fade would give it back.
+        self.fades = None;
         self.controls.play();
+        self.hatch.hand(source).map_err(|_| Error::CreationFailed)?;
         self.stream.set_active(true)
     }
 
@@ -130,11 +132,6 @@ impl Voice {
     pub(super) fn stop(&mut self, now: Instant) {
         self.controls.stop();
         self.fades.get_or_insert(now + LAST_WORD);
-    }
-
-    /// Says whether the last fade has begun and is not known to be over.
-    pub(super) fn is_fading(&self) -> bool {
-        self.fades.is_some()
     }
 
     /// Rests when the last fade is over; says whether it is still under way.

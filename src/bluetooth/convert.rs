@@ -136,7 +136,11 @@ fn phone_name(address: Address, properties: &Properties) -> String {
     property::<&str>(properties, "Alias")
         .map(str::trim)
         .filter(|alias| !alias.is_empty() && *alias != made_up)
-        .map_or_else(|| address.to_string(), str::to_owned)
+        // It comes from the air and goes to systemd and the journal, line by line.
+        .map_or_else(
+            || address.to_string(),
+            |alias| alias.replace(char::is_control, " "),
+        )
 }
 
 #[cfg(test)]

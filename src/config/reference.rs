@@ -148,7 +148,7 @@ pub const TABLES: &[Table] = &[
                 allowed: "a text that is not empty",
                 default: Preset::Unset {
                     means: "the one that the package runs for the speaker",
-                    example: "\"/run/user/1000/pipewire-0\"",
+                    example: "\"/run/pipewire/pipewire-0\"",
                 },
                 set: read::remote,
             },

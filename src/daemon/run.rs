@@ -170,7 +170,8 @@ impl Speaker {
             }
             Err(problems) => {
                 self.handle(Event::ConfigRefused {
-                    problems: problems.brief(),
+                    // Quoted from a file, and a zero byte is the one thing the bus does not carry.
+                    problems: problems.brief().replace('\0', " "),
                 });
             }
         }

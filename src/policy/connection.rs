@@ -4,11 +4,15 @@
 //! in the list is the last one it gave itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::event::PhoneFacts;
+use super::event::{PhoneFacts, Timer};
 use super::model::{Address, Now, RequestId};
 use super::pairing::{no_radio, unknown_phone};
-use super::{Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
+use super::{Action, Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
+
+/// How long BlueZ may take by itself to read the services of a phone that has connected.
+const READING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The calls under way.
 #[derive(Debug, Default)]
@@ -64,6 +68,30 @@ impl Policy {
         }
         if newly_bonded {
             self.note_bond(now, &facts, out);
+        }
+        if was_trusted && !was_connected && self.is_unread(phone) {
+            out.push(Action::ArmTimer {
+                timer: Timer::UnreadServices,
+                after: READING_PATIENCE,
+            });
+        }
+    }
+
+    /// Says whether BlueZ was interrupted before it had read a phone's services. Until it has, it
+    /// does not even ask our agent about what the phone wants to use, and it begins only when we
+    /// call.
+    fn is_unread(&self, phone: Address) -> bool {
+        let facts = self.phones.get(&phone);
+        facts.is_some_and(|facts| facts.connected && facts.bonded && !facts.source)
+    }
+
+    /// Calls every trusted phone that is connected and cannot use anything.
+    pub(super) fn reading_patience_over(&self, out: &mut Orders) {
+        for known in &self.memory.phones {
+            if self.is_unread(known.address) {
+                let phone = known.address;
+                out.radio(RadioAction::Connect { phone });
+            }
         }
     }
 

@@ -272,6 +272,8 @@ pub enum Timer {
     PairingWindow,
     /// An adapter that did not come up is asked again.
     AdapterRetry,
+    /// BlueZ has had time to read the services of a phone that has connected.
+    UnreadServices,
     /// PipeWire has had time to find a sound card.
     OutputPatience,
 }

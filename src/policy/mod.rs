@@ -163,6 +163,7 @@ impl Policy {
         match timer {
             Timer::PairingWindow => self.window_time_over(now, out),
             Timer::AdapterRetry => self.adapter_retry(out),
+            Timer::UnreadServices => self.reading_patience_over(out),
             Timer::OutputPatience => self.output_patience_over(out),
         }
     }

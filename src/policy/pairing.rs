@@ -185,7 +185,7 @@ impl Policy {
         out.radio(RadioAction::AnswerAgent { id, allow });
         // A stranger that was refused keeps no link, and so no place, on the speaker.
         let stranger = !self.is_trusted(phone) && !self.pairing.is_admitted(phone, now);
-        if !allow && stranger && matches!(question, Question::Service { .. }) {
+        if !allow && stranger {
             out.radio(RadioAction::Disconnect { phone });
         }
     }
@@ -211,7 +211,9 @@ impl Policy {
                 self.note_bond(now, facts, out);
                 return true;
             }
-            if self.pairing.is_admitted(phone, now) || self.pairing.is_open() {
+            // A bond that was to be removed is none: who was forgotten pairs anew.
+            let welcome = self.pairing.is_open() && !self.pairing.forgotten.contains(&phone);
+            if self.pairing.is_admitted(phone, now) || welcome {
                 self.trust(now, facts, out);
                 return true;
             }
@@ -330,8 +332,8 @@ impl Policy {
         self.pairing.admitted.remove(&phone);
         if self.phones.contains_key(&phone) {
             out.radio(RadioAction::RemoveBond { phone });
-            self.pairing.forgotten.insert(phone);
         }
+        self.pairing.forgotten.insert(phone);
         out.tell(Story::PhoneForgotten {
             name,
             address: phone,

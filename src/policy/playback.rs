@@ -202,14 +202,20 @@ impl Policy {
             return;
         };
         let address = transport.phone;
-        if transport.started {
-            if let Some(error) = error {
-                out.tell(Story::StreamFailed {
-                    name: self.name_of(address),
-                    address,
-                    error,
-                });
-            }
+        if !transport.started {
+            return;
+        }
+        let waits = error.is_some() && !matches!(self.playback.audio, AudioStatus::Ready { .. });
+        if let Some(error) = error {
+            out.tell(Story::StreamFailed {
+                name: self.name_of(address),
+                address,
+                error,
+            });
+        }
+        // For want of an output there is nothing to hear, but the phone goes on, and is heard as
+        // soon as there is one.
+        if !waits {
             self.stop(id, out);
         }
     }
@@ -246,7 +252,8 @@ impl Policy {
                 after: OUTPUT_PATIENCE,
             }),
         }
-        let came_back = self.playback.audio == AudioStatus::NoServer;
+        let has_output = |audio: &AudioStatus| matches!(audio, AudioStatus::Ready { .. });
+        let came_back = has_output(&found) && !has_output(&self.playback.audio);
         self.playback.audio = found;
         if came_back {
             let transports = self.playback.transports.iter();
@@ -261,9 +268,21 @@ impl Policy {
         }
     }
 
+    /// The radio is on: by now PipeWire should be there.
+    pub(super) fn await_audio(&self, out: &mut Orders) {
+        if !matches!(self.playback.audio, AudioStatus::Ready { .. }) {
+            out.push(Action::ArmTimer {
+                timer: Timer::OutputPatience,
+                after: OUTPUT_PATIENCE,
+            });
+        }
+    }
+
     pub(super) fn output_patience_over(&self, out: &mut Orders) {
-        if self.playback.audio == AudioStatus::NoOutput {
-            out.tell(Story::AudioWithoutOutput);
+        match self.playback.audio {
+            AudioStatus::Ready { .. } => {}
+            AudioStatus::NoOutput => out.tell(Story::AudioWithoutOutput),
+            AudioStatus::NoServer => out.tell(Story::AudioLost),
         }
     }
 
@@ -416,24 +435,23 @@ impl Policy {
         });
     }
 
-    /// Brings every volume under a ceiling that was lowered.
-    pub(super) fn ceiling_changed(&mut self, out: &mut Orders) {
+    /// Returns how loud each trusted phone is.
+    pub(super) fn volumes(&self) -> Vec<(Address, Volume)> {
+        let phones = self.memory.phones.iter();
+        phones
+            .map(|known| (known.address, self.volume_of(known.address)))
+            .collect()
+    }
+
+    /// Brings every volume that was above it under a ceiling that was lowered.
+    pub(super) fn ceiling_changed(&mut self, before: Vec<(Address, Volume)>, out: &mut Orders) {
         let ceiling = self.rules.max_volume;
-        let above: Vec<(Address, Volume)> = self
-            .memory
-            .phones
-            .iter()
-            .filter_map(|known| known.volume.map(|volume| (known.address, volume)))
-            .filter(|(_, volume)| *volume > ceiling)
-            .collect();
-        for (phone, _) in above {
-            if let Some(known) = self
-                .memory
-                .phones
-                .iter_mut()
-                .find(|known| known.address == phone)
-            {
-                known.volume = Some(ceiling);
+        for (phone, _) in before.into_iter().filter(|(_, volume)| *volume > ceiling) {
+            let mut phones = self.memory.phones.iter_mut();
+            let known = phones.find(|known| known.address == phone);
+            // Remembered, so that a ceiling that is raised again makes nothing louder by itself.
+            if let Some(volume) = known.and_then(|known| known.volume.as_mut()) {
+                *volume = ceiling;
             }
             self.apply_volume(phone, ceiling, out);
         }

@@ -214,9 +214,12 @@ impl Policy {
         if !self.radio.ready {
             self.radio.ready = true;
             self.radio.complained = false;
-            out.push(Action::CancelTimer {
-                timer: Timer::AdapterRetry,
-            });
+            if !self.radio.refused {
+                out.push(Action::CancelTimer {
+                    timer: Timer::AdapterRetry,
+                });
+            }
+            self.await_audio(out);
             let Self {
                 radio:
                     Radio {

@@ -34,6 +34,7 @@ impl Policy {
     pub(super) fn config_loaded(&mut self, rules: Rules, out: &mut Orders) {
         self.config_problems = None;
         let name_before = self.speaker_name();
+        let volumes = self.volumes();
         let old = std::mem::replace(&mut self.rules, rules);
         if old.name != self.rules.name {
             // Whoever wrote a new name into the file wants to hear it, whatever was said before.
@@ -45,7 +46,7 @@ impl Policy {
             self.endpoints_changed(out);
         }
         self.name_changed(name_before, out);
-        self.ceiling_changed(out);
+        self.ceiling_changed(volumes, out);
         out.tell(Story::ConfigApplied);
     }
 

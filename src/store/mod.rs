@@ -176,8 +176,7 @@ impl fmt::Display for StoreTrouble {
             ),
             (Some(aside), _) => write!(
                 f,
-                "; it is kept as {}, and phones that BlueZ trusts are taken over: pair those that \
-                 are missing again",
+                "; it is kept as {}: pair your phones again with `dotctl pair`",
                 aside.display()
             ),
         }

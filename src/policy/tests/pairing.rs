@@ -300,3 +300,42 @@ fn a_difference_from_bluez_is_told_once() {
     );
     assert_eq!(life.tell(bens_bond()).stories(), []);
 }
+
+#[test]
+fn a_trusted_phone_whose_services_were_never_read_is_called() {
+    let mut life = Life::with_anna();
+    let unread = |connected| PhoneFacts {
+        source: false,
+        connected,
+        ..bonded(ANNA, "Anna")
+    };
+    life.tell(Event::PhoneSeen(unread(false)));
+    life.taken();
+    life.tell(Event::PhoneSeen(unread(true)));
+    let over = || Event::TimerFired {
+        timer: Timer::UnreadServices,
+    };
+    assert!(life.taken().iter().any(|action| matches!(
+        action,
+        Action::ArmTimer {
+            timer: Timer::UnreadServices,
+            ..
+        }
+    )));
+    life.tell(over());
+    assert_eq!(life.radio(), [RadioAction::Connect { phone: ANNA }]);
+    life.tell(Event::PhoneSeen(bonded(ANNA, "Anna")));
+    assert_eq!(life.tell(over()).radio(), []);
+}
+
+#[test]
+fn a_phone_that_was_forgotten_without_a_radio_is_a_stranger_in_the_next_window() {
+    let mut life = Life::with_anna();
+    life.tell(Event::AdapterGone { id: "hci0".into() });
+    life.ask(Request::Forget { phone: ANNA });
+    life.tell(Event::AdapterSeen(adapter()));
+    life.ask(Request::OpenPairing { length: None });
+    life.taken();
+    assert!(!life.answer(bonded(ANNA, "Anna"), service(MUSIC)));
+    assert!(life.policy.memory().phones.is_empty());
+}

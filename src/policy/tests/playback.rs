@@ -57,7 +57,9 @@ fn a_stream_is_ready_before_the_phone_plays_and_until_it_leaves() {
     });
     let transport = id.clone();
     assert_eq!(streams(&mut life), [StreamAction::Stop { transport }]);
-    life.tell(Event::AudioFound { output: None });
+    life.tell(Event::AudioFound {
+        output: Some("Speaker".into()),
+    });
     assert!(matches!(
         streams(&mut life)[..],
         [StreamAction::Prepare { .. }]
@@ -180,7 +182,42 @@ fn music_comes_back_with_pipewire() {
     life.music(ANNA);
     life.tell(Event::AudioLost).taken();
     assert_eq!(life.policy.snapshot().audio, AudioStatus::NoServer);
+    let start = |a: &Action| matches!(a, Action::Stream(StreamAction::Start { .. }));
     life.tell(Event::AudioFound { output: None });
+    assert!(!life.taken().iter().any(start), "there is no output yet");
+    life.tell(Event::AudioFound {
+        output: Some("Speaker".into()),
+    });
+    assert!(life.taken().iter().any(start));
+}
+
+#[test]
+fn music_without_an_output_waits_for_one() {
+    let mut life = Life::with_anna();
+    life.tell(Event::AudioFound { output: None });
+    let transport = life.music(ANNA);
+    life.taken();
+    let error = Some("no target".to_owned());
+    life.tell(Event::StreamEnded { transport, error });
+    let stream = |a: &Action| matches!(a, Action::Stream(_));
+    assert!(!life.taken().iter().any(stream), "the phone goes on");
+    life.tell(Event::AudioFound {
+        output: Some("Speaker".into()),
+    });
     let start = |a: &Action| matches!(a, Action::Stream(StreamAction::Start { .. }));
     assert!(life.taken().iter().any(start));
+}
+
+#[test]
+fn a_lower_ceiling_quiets_who_never_chose_a_volume() {
+    let mut life = Life::with_anna();
+    let transport = life.music(ANNA);
+    life.taken();
+    let volume = Volume::new(30).unwrap();
+    life.tell(Event::ConfigLoaded(Rules {
+        max_volume: volume,
+        ..Rules::default()
+    }));
+    let quieter = Action::Stream(StreamAction::SetVolume { transport, volume });
+    assert!(life.taken().contains(&quieter));
 }
