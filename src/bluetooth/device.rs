@@ -16,6 +16,10 @@ use crate::policy::model::Address;
 /// The service of a phone that we want: the source of the music (`convert::AUDIO_SOURCE`).
 const AUDIO_SOURCE: bluer::Uuid = bluer::Uuid::from_u128(0x0000_110a_0000_1000_8000_0080_5f9b_34fb);
 
+/// The remote control of a phone's music: AVRCP target.
+const REMOTE_CONTROL: bluer::Uuid =
+    bluer::Uuid::from_u128(0x0000_110c_0000_1000_8000_0080_5f9b_34fb);
+
 /// How long BlueZ may be busy with a phone: reading its services, or making a connection that the
 /// phone began.
 const BUSY_DEADLINE: Duration = Duration::from_secs(15);
@@ -57,6 +61,24 @@ async fn try_connect(device: &Device) -> bluer::Result<()> {
         device.connect_profile(&AUDIO_SOURCE).await
     } else {
         device.connect().await
+    }
+}
+
+/// Has BlueZ read the services of a phone, which it does before it connects one: its remote
+/// control, because the phone is about to connect the music itself.
+///
+/// # Errors
+/// When BlueZ says no.
+pub(super) async fn read_services(adapter: &Adapter, phone: Address) -> Result<(), BluetoothError> {
+    let what = "read the services of a phone";
+    match device(adapter, phone, what)?
+        .connect_profile(&REMOTE_CONTROL)
+        .await
+    {
+        // It is at it, or the phone has no remote control; its services are read all the same.
+        Err(error) if is_busy(&error) || already(&error) => Ok(()),
+        Err(error) if error.message == "br-connection-profile-unavailable" => Ok(()),
+        other => other.map_err(BluetoothError::refused(what)),
     }
 }
 

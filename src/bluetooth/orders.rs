@@ -132,6 +132,11 @@ impl Orders {
                 self.connect(phone);
                 Ok(())
             }
+            RadioAction::ReadServices { phone } => {
+                let adapter = session.adapter()?;
+                beside(async move { device::read_services(&adapter, phone).await });
+                Ok(())
+            }
             RadioAction::Disconnect { phone } => {
                 let adapter = session.adapter()?;
                 beside(async move { device::disconnect(&adapter, phone).await });
@@ -270,6 +275,7 @@ fn name(action: &RadioAction) -> &'static str {
         RadioAction::ClearTrusted { .. } => "clear the trusted flag of a phone",
         RadioAction::RemoveBond { .. } => "forget a phone",
         RadioAction::Connect { .. } => "connect a phone",
+        RadioAction::ReadServices { .. } => "read the services of a phone",
         RadioAction::Disconnect { .. } => "disconnect a phone",
         RadioAction::SetTransportVolume { .. } => "tell a phone its volume",
         RadioAction::SetTransportDelay { .. } => "tell a phone its delay",

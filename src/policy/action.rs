@@ -98,6 +98,11 @@ pub enum RadioAction {
         /// Which one.
         phone: Address,
     },
+    /// Have BlueZ read the services of a phone that is connected.
+    ReadServices {
+        /// Which one.
+        phone: Address,
+    },
     /// End the link with a phone.
     Disconnect {
         /// Which one.

@@ -90,7 +90,7 @@ impl Policy {
         for known in &self.memory.phones {
             if self.is_unread(known.address) {
                 let phone = known.address;
-                out.radio(RadioAction::Connect { phone });
+                out.radio(RadioAction::ReadServices { phone });
             }
         }
     }

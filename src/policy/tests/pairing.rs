@@ -302,7 +302,7 @@ fn a_difference_from_bluez_is_told_once() {
 }
 
 #[test]
-fn a_trusted_phone_whose_services_were_never_read_is_called() {
+fn the_services_of_a_trusted_phone_that_were_never_read_are_read() {
     let mut life = Life::with_anna();
     let unread = |connected| PhoneFacts {
         source: false,
@@ -323,7 +323,7 @@ fn a_trusted_phone_whose_services_were_never_read_is_called() {
         }
     )));
     life.tell(over());
-    assert_eq!(life.radio(), [RadioAction::Connect { phone: ANNA }]);
+    assert_eq!(life.radio(), [RadioAction::ReadServices { phone: ANNA }]);
     life.tell(Event::PhoneSeen(bonded(ANNA, "Anna")));
     assert_eq!(life.tell(over()).radio(), []);
 }

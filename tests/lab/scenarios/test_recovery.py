@@ -21,6 +21,7 @@ def check_plays(speaker, phone):
 
 def test_reboot_keeps_trust_and_the_phone_plays_without_pairing(speaker, phone):
     speaker.invite(phone)
+    phone.connect(speaker.address)
     before = speaker.phones()[0]
     phone.disconnect()
     speaker.pi.reboot()
@@ -97,8 +98,19 @@ def test_bluetoothd_killed_while_it_plays(speaker, phone):
     check_plays(speaker, phone)
 
 
+def test_phone_that_left_too_early_plays_when_it_is_back(speaker, phone):
+    """Before BlueZ had read its services; from then on it would not ask about the phone at all."""
+    speaker.invite(phone)
+    phone.disconnect()
+    speaker.wait_connected(phone, False)
+    speaker.pi.sh("systemctl restart bluetooth")
+    speaker.wait_ready()
+    check_plays(speaker, phone)
+
+
 def test_adapter_unplugged_and_back(speaker, phone):
     speaker.invite(phone)
+    phone.connect(speaker.address)
     speaker.pi.unplug()
     speaker.pi.wait_status(lambda status: status["bluetooth"]["state"] == "missing")
     speaker.pi.plug()
