@@ -135,6 +135,7 @@ async fn the_speaker_shows_the_snapshot() {
             ("Address", "\"DA:4C:10:DE:00:00\""),
             ("AudioState", "\"ready\""),
             ("ConfigProblems", "\"\""),
+            ("MemoryProblem", "\"\""),
             ("Discoverable", "false"),
             ("MaxVolume", "byte 0x50"),
             ("Name", "\"Kitchen\""),
@@ -207,9 +208,8 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
     let stage = &scene.speaker.stage;
     let speaker = scene.properties_at(wire::ROOT).await;
     let mut of_speaker = speaker.receive_properties_changed().await.unwrap();
-    let bob = scene
-        .properties_at(wire::phone_path(address(2)).as_str())
-        .await;
+    let path = wire::phone_path(address(2));
+    let bob = scene.properties_at(path.as_str()).await;
     let mut of_bob = bob.receive_properties_changed().await.unwrap();
 
     stage.change(|snapshot| {
@@ -240,27 +240,16 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
             volume: Volume::new(1).unwrap(),
             max_volume: Volume::new(2).unwrap(),
             config_problems: Some("broken".to_owned()),
+            memory_problem: Some("the disk is full".to_owned()),
             pairing_until: None,
         };
     });
     let (_, changes) = changed(&mut of_speaker).await;
     let names: Vec<_> = changes.keys().map(String::as_str).collect();
     assert_eq!(
-        names,
-        [
-            "Adapter",
-            "AdapterState",
-            "Address",
-            "AudioState",
-            "ConfigProblems",
-            "MaxVolume",
-            "Name",
-            "Output",
-            "Pairing",
-            "PairingUntil",
-            "Powered",
-            "Volume",
-        ]
+        names.join(" "),
+        "Adapter AdapterState Address AudioState ConfigProblems MaxVolume MemoryProblem Name Output \
+         Pairing PairingUntil Powered Volume"
     );
     // Every property is as it was signalled.
     let now = scene.all(wire::ROOT, "org.dotd.Speaker1").await;

@@ -37,6 +37,7 @@ fn status_says_on_one_screen_how_it_is() {
 fn status_says_what_is_wrong_and_what_to_do() {
     let mut broken = Snapshot {
         config_problems: Some("dotd.toml:2:7: volume.max is 140; allowed is 0 to 100".to_owned()),
+        memory_problem: Some("the disk is full; make room".to_owned()),
         ..Snapshot::default()
     };
     let scene = Scene::new(broken.clone(), granted());
@@ -48,6 +49,7 @@ fn status_says_what_is_wrong_and_what_to_do() {
          Sound      PipeWire is not running; see `systemctl status dotd-pipewire`\n  \
          Config     broken, the one before it holds:\n             \
          dotd.toml:2:7: volume.max is 140; allowed is 0 to 100\n  \
+         State      nothing would survive a restart: the disk is full; make room\n  \
          Phones     none yet; let one in with `dotctl pair`\n"
     );
     let stage = &scene.speaker.as_ref().unwrap().stage;
@@ -88,6 +90,7 @@ fn status_as_json_keeps_its_promise() {
             "sound": {"state": "ready", "output": "Built-in Audio", "start_volume": 60,
                       "max_volume": 80},
             "config_problems": null,
+            "memory_problem": null,
             "phones": [
                 {"name": "Anna's iPhone", "address": "DA:4C:10:DE:00:01", "trusted": true,
                  "bonded": true, "connected": true, "playing": true, "volume": 45,

@@ -189,6 +189,12 @@ impl Speaker {
         self.view().config_problems
     }
 
+    /// Why trust and settings would not survive a restart now; empty when they would.
+    #[zbus(property)]
+    fn memory_problem(&self) -> String {
+        self.view().memory_problem
+    }
+
     /// The version of dotd.
     #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> String {

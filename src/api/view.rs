@@ -39,6 +39,7 @@ pub(super) struct SpeakerView {
     pub(super) volume: u8,
     pub(super) max_volume: u8,
     pub(super) config_problems: String,
+    pub(super) memory_problem: String,
 }
 
 impl From<&Snapshot> for SpeakerView {
@@ -71,12 +72,13 @@ impl From<&Snapshot> for SpeakerView {
             volume: snapshot.volume.percent(),
             max_volume: snapshot.max_volume.percent(),
             config_problems: snapshot.config_problems.clone().unwrap_or_default(),
+            memory_problem: snapshot.memory_problem.clone().unwrap_or_default(),
         }
     }
 }
 
 impl SpeakerView {
-    pub(super) fn properties(self) -> Properties<13> {
+    pub(super) fn properties(self) -> Properties<14> {
         [
             ("Name", self.name.into()),
             ("Address", self.address.into()),
@@ -91,6 +93,7 @@ impl SpeakerView {
             ("Volume", self.volume.into()),
             ("MaxVolume", self.max_volume.into()),
             ("ConfigProblems", self.config_problems.into()),
+            ("MemoryProblem", self.memory_problem.into()),
         ]
     }
 }

@@ -40,7 +40,12 @@ pub(super) enum Notice {
     /// The session manager chose another default output.
     DefaultChosen(Option<String>),
     /// A stream cannot play.
-    VoiceFailed { id: TransportId, error: String },
+    VoiceFailed {
+        id: TransportId,
+        /// Which voice: the transport may have a later one by now.
+        serial: u64,
+        error: String,
+    },
 }
 
 /// What a notice came to.
@@ -68,6 +73,8 @@ enum Settling {
 pub(super) struct Session {
     voices: BTreeMap<TransportId, Voice>,
     leaving: Vec<Voice>,
+    /// How many voices there were.
+    made: u64,
     graph: Graph,
     settling: Settling,
     metadata: Option<(u32, MetadataListener, Metadata)>,
@@ -125,6 +132,7 @@ impl Session {
         Ok(Self {
             voices: BTreeMap::new(),
             leaving: Vec::new(),
+            made: 0,
             graph: Graph::default(),
             settling: Settling::Objects,
             metadata: None,
@@ -153,8 +161,9 @@ impl Session {
                 }
             }
             Notice::DefaultChosen(value) => self.graph.set_default(value.as_deref()),
-            Notice::VoiceFailed { id, error } => {
-                if self.voices.remove(&id).is_some() {
+            Notice::VoiceFailed { id, serial, error } => {
+                if self.voices.get(&id).is_some_and(|it| it.serial() == serial) {
+                    self.voices.remove(&id);
                     return Outcome::Ended(id, error);
                 }
             }
@@ -235,7 +244,8 @@ impl Session {
         }
         let target = self.target(settings);
         let core = self.core.clone();
-        let voice = Voice::new(core, id, spec, target.as_deref(), &self.inbox)?;
+        self.made += 1;
+        let voice = Voice::new(core, (id, self.made), spec, target.as_deref(), &self.inbox)?;
         self.voices.insert(id.clone(), voice);
         Ok(())
     }

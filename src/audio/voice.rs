@@ -41,6 +41,7 @@ pub(super) struct Voice {
     _turns: StreamListener<Turner>,
     _changes: StreamListener<()>,
     stream: StreamRc,
+    serial: u64,
     controls: Arc<Controls>,
     hatch: Hatch,
     rate: u32,
@@ -50,10 +51,11 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    /// Makes a silent one, for the output with this name if one is given.
+    /// Makes a silent one for a transport, with a number of its own, and for the output with this
+    /// name if one is given.
     pub(super) fn new(
         core: CoreRc,
-        id: &TransportId,
+        (id, serial): (&TransportId, u64),
         spec: &StreamSpec,
         target: Option<&str>,
         inbox: &Rc<RefCell<Inbox>>,
@@ -73,7 +75,8 @@ impl Voice {
             .state_changed(move |_, (), _, new| {
                 if let StreamState::Error(error) = new {
                     let id = id.clone();
-                    inbox.borrow_mut().push(Notice::VoiceFailed { id, error });
+                    let notice = Notice::VoiceFailed { id, serial, error };
+                    inbox.borrow_mut().push(notice);
                 }
             })
             .io_changed(move |_, (), area_id, area, _| {
@@ -97,6 +100,7 @@ impl Voice {
             _turns: turns,
             _changes: changes,
             stream,
+            serial,
             controls,
             hatch,
             rate: spec.rate,
@@ -117,6 +121,11 @@ impl Voice {
         self.controls.play();
         self.hatch.hand(source).map_err(|_| Error::CreationFailed)?;
         self.stream.set_active(true)
+    }
+
+    /// The number it was made with.
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// The stream's node in the graph.

@@ -4,6 +4,8 @@
 //! the order in which the bus delivered it. The inbox is unbounded so that the bus connection is
 //! always read: a full one would also hold up the answers that this task waits for.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use tokio::sync::{mpsc, watch};
 use zbus::MessageStream;
@@ -23,6 +25,9 @@ const OBJECT_MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const BUS: &str = "org.freedesktop.DBus";
 
+/// When bluetoothd is asked again for what it did not tell.
+const REDRAW: Duration = Duration::from_secs(2);
+
 /// One thing that changes the picture.
 #[derive(Debug)]
 pub(super) enum Word {
@@ -32,6 +37,8 @@ pub(super) enum Word {
     Signal(Message),
     /// Agent and endpoints are registered with this adapter.
     Using(String),
+    /// bluetoothd told at last what it knows.
+    Drawn,
     /// A phone configured one of our endpoints.
     Opened(Configured),
     /// bluetoothd told an endpoint that its transport is gone.
@@ -119,6 +126,8 @@ pub(super) struct Watch {
     picture: Picture,
     /// Whether bluetoothd is on the bus, as far as the inbox was read.
     there: bool,
+    /// Whether it still has to tell what it knows.
+    undrawn: bool,
     /// Signals that arrived before this are already part of the picture.
     drawn_at: Sequence,
 }
@@ -138,6 +147,7 @@ impl Watch {
             events,
             picture: Picture::default(),
             there: false,
+            undrawn: false,
             drawn_at: Sequence::default(),
         }
     }
@@ -157,8 +167,23 @@ impl Watch {
                     return;
                 }
             }
-            next = self.inbox.recv().await;
+            next = self.next().await;
         }
+    }
+
+    /// Waits for the next word; draws anew meanwhile if that failed.
+    async fn next(&mut self) -> Option<Word> {
+        while self.undrawn && self.there {
+            match tokio::time::timeout(REDRAW, self.inbox.recv()).await {
+                Ok(word) => return word,
+                Err(_quiet) => self.draw().await,
+            }
+            if !self.undrawn {
+                // What was drawn is to be reported now.
+                return Some(Word::Drawn);
+            }
+        }
+        self.inbox.recv().await
     }
 
     async fn take(&mut self, word: Word) {
@@ -183,7 +208,7 @@ impl Watch {
             Word::Using(adapter) if self.session.used().as_ref() == Some(&adapter) => {
                 self.picture.use_adapter(adapter);
             }
-            Word::Using(_) => {}
+            Word::Using(_) | Word::Drawn => {}
             Word::Opened(configured) => self.picture.open(configured),
             Word::Closed(transport) => self.picture.close(&transport),
         }
@@ -197,10 +222,15 @@ impl Watch {
             .await;
         match answer.and_then(|it| Ok((it.recv_position(), objects(&it)?))) {
             Ok((position, objects)) => {
+                self.undrawn = false;
                 self.drawn_at = position;
                 self.picture.draw(objects);
             }
-            Err(error) => tracing::warn!(%error, "what bluetoothd knows is not known"),
+            Err(error) => {
+                if !std::mem::replace(&mut self.undrawn, true) {
+                    tracing::warn!(%error, "what bluetoothd knows is not known; asking again");
+                }
+            }
         }
     }
 

@@ -69,7 +69,8 @@ const JSON: &[&str] = &[
     "`status` has: `version`, `name`, `bluetooth` (`state`: no-bluetooth, missing, off, \
      soft-blocked, hard-blocked or on; `adapter`, `address`, `discoverable`), `pairing` (`open`, \
      `until`), `sound` (`state`: no-server, no-output or ready; `output`, `start_volume`, \
-     `max_volume`), `config_problems` and `phones`.",
+     `max_volume`), `config_problems`, `memory_problem` (why nothing would survive a restart) and \
+     `phones`.",
     "`pair` has `open` and `until`; `pair --wait` has `paired` (`name`, `address`, `again`). \
      `disconnect` has `disconnected` and `forget` has `forgotten` (`name`, `address`). `name` has \
      `name`. `volume` has `start_volume`, `max_volume` and `phones`, those it is about. `config \

@@ -19,6 +19,7 @@ pub(super) struct SpeakerShape {
     pub(super) pairing: PairingShape,
     pub(super) sound: SoundShape,
     pub(super) config_problems: Option<String>,
+    pub(super) memory_problem: Option<String>,
 }
 
 /// The adapter.
@@ -83,6 +84,7 @@ impl SpeakerShape {
                 max_volume: take(&mut from, "MaxVolume")?,
             },
             config_problems: filled(take(&mut from, "ConfigProblems")?),
+            memory_problem: filled(take(&mut from, "MemoryProblem")?),
         })
     }
 }

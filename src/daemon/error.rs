@@ -14,6 +14,8 @@ pub(super) enum DaemonError {
     Signals(#[source] io::Error),
     #[error("the event loop cannot start: {0}; restart the machine, it is out of resources")]
     Runtime(#[source] io::Error),
+    #[error("the state cannot be kept: {0}; restart the machine, it is out of resources")]
+    Thread(#[source] io::Error),
     #[error("{}: {source}; choose another file for --record", path.display())]
     Record { path: PathBuf, source: io::Error },
     #[error(transparent)]

@@ -19,9 +19,9 @@ use crate::audio::{Audio, AudioSettings};
 use crate::bluetooth::Bluetooth;
 use crate::cli::DaemonArgs;
 use crate::config::{self, Settings};
-use crate::policy::model::{Memory, Now};
+use crate::policy::model::Now;
 use crate::policy::{Event, Policy, Snapshot};
-use crate::store::Store;
+use crate::store::{Keeper, Store};
 
 /// How many facts may wait to be looked at; a room that is faster than that waits.
 const EVENTS: usize = 256;
@@ -62,13 +62,13 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         streams,
     };
     let recorder = Recorder::open(arguments.record.as_deref())?;
+    let keeper = Keeper::start(store, memory, events).map_err(DaemonError::Thread)?;
 
     let mut speaker = Speaker {
         policy,
         executor,
         snapshots,
-        store,
-        remembered: memory,
+        keeper,
         settings,
         arguments,
         recorder,
@@ -80,6 +80,8 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         () = speaker.turn(&mut inbox, &mut arrivals, &mut signals) => Ok(()),
         error = api.ended() => Err(error.into()),
     };
+    // From here on nobody listens, and nobody shall wait for it.
+    drop(inbox);
     speaker.end().await;
     ended
 }
@@ -94,9 +96,7 @@ struct Speaker {
     policy: Policy,
     executor: Executor,
     snapshots: watch::Sender<Snapshot>,
-    store: Store,
-    /// What the disk has.
-    remembered: Memory,
+    keeper: Keeper,
     settings: Settings,
     arguments: DaemonArgs,
     recorder: Recorder,
@@ -134,7 +134,7 @@ impl Speaker {
             tracing::debug!(?action);
             self.executor.carry_out(action);
         }
-        self.remember();
+        self.keeper.keep(self.policy.memory());
         let snapshot = self.policy.snapshot();
         self.notify.status(&snapshot);
         self.snapshots.send_if_modified(|shown| {
@@ -144,18 +144,6 @@ impl Speaker {
             }
             changed
         });
-    }
-
-    /// Writes down what has to survive. A disk that refuses is told of, and tried at the next change.
-    fn remember(&mut self) {
-        let memory = self.policy.memory();
-        if *memory == self.remembered {
-            return;
-        }
-        match self.store.save(memory) {
-            Ok(()) => self.remembered.clone_from(memory),
-            Err(error) => tracing::error!("{error}"),
-        }
     }
 
     fn reload(&mut self) {

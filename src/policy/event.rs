@@ -135,6 +135,13 @@ pub enum Event {
         /// The problems, one a line.
         problems: String,
     },
+    /// What has to survive a restart could not be written down; it is tried again.
+    MemoryUnsaved {
+        /// Why, and what to do.
+        error: String,
+    },
+    /// It could be written down after all.
+    MemorySaved,
     /// A timer armed by [`Action::ArmTimer`](super::Action::ArmTimer) ran out.
     TimerFired {
         /// Which one.

@@ -42,6 +42,8 @@ pub struct Policy {
     connection: connection::Connection,
     playback: playback::Playback,
     config_problems: Option<String>,
+    /// Why what was decided since would not survive a restart.
+    memory_problem: Option<String>,
 }
 
 /// The orders that one event leads to, in order.
@@ -82,6 +84,7 @@ impl Policy {
             connection: connection::Connection::default(),
             playback: playback::Playback::default(),
             config_problems: None,
+            memory_problem: None,
         }
     }
 
@@ -133,6 +136,8 @@ impl Policy {
             Event::ConnectEnded { phone, error } => self.connect_ended(phone, error, out),
             Event::ConfigLoaded(rules) => self.config_loaded(rules, out),
             Event::ConfigRefused { problems } => self.config_refused(problems, out),
+            Event::MemoryUnsaved { error } => self.memory_unsaved(error, out),
+            Event::MemorySaved => self.memory_saved(out),
             Event::TimerFired { timer } => self.timer_fired(now, timer, out),
         }
         orders.0

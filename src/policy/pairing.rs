@@ -283,8 +283,23 @@ impl Policy {
         });
     }
 
+    /// BlueZ itself trusts a phone: an admin told it so. The phone comes into our list, and BlueZ
+    /// is to ask us again.
+    pub(super) fn heed_trust(&mut self, now: Now, facts: &PhoneFacts, out: &mut Orders) {
+        if !(facts.trusted && facts.bonded && facts.source) {
+            return;
+        }
+        let (name, address) = (facts.name.clone(), facts.address);
+        if !self.is_trusted(address) {
+            self.enlist(now, address, &name);
+            self.pairing.forgotten.remove(&address);
+            out.tell(Story::PhoneAdopted { name, address });
+        }
+        out.radio(RadioAction::ClearTrusted { phone: address });
+    }
+
     /// Compares the trusted list with BlueZ's bonds, both ways, and tells the difference.
-    pub(super) fn reconcile(&mut self, now: Now, out: &mut Orders) {
+    pub(super) fn reconcile(&mut self, out: &mut Orders) {
         let phones: Vec<PhoneFacts> = self
             .phones
             .values()
@@ -294,17 +309,11 @@ impl Policy {
         for facts in phones {
             let (name, address) = (facts.name.clone(), facts.address);
             if !self.is_trusted(address) {
-                if facts.trusted {
-                    self.enlist(now, address, &name);
-                    out.tell(Story::PhoneAdopted { name, address });
-                } else if self.pairing.forgotten.contains(&address) {
+                if self.pairing.forgotten.contains(&address) {
                     out.radio(RadioAction::RemoveBond { phone: address });
                 } else if self.pairing.told_apart.insert(address) {
                     out.tell(Story::StrangerBonded { name, address });
                 }
-            }
-            if facts.trusted {
-                out.radio(RadioAction::ClearTrusted { phone: address });
             }
         }
         for known in &self.memory.phones {

@@ -17,8 +17,11 @@ use super::snapshot::AdapterStatus;
 use super::story::WindowEnd;
 use super::{Action, Orders, Policy, RadioAction, Story};
 
-/// How long an adapter may take to switch on before it is asked again.
+/// How long an adapter may take to switch on before it is asked again, at first; then ever longer.
 const POWER_ON_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it doubles: to 10 minutes or so, since each failure is a line in the journal.
+const POWER_ON_DOUBLINGS: u32 = 7;
 
 /// How long to wait before BlueZ is asked again to take us.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
@@ -35,6 +38,8 @@ pub(super) struct Radio {
     ready: bool,
     /// Whether its failure to come up was told of.
     complained: bool,
+    /// How often it was asked in vain to switch on.
+    attempts: u32,
     /// Whether BlueZ refused us on the adapter in use when it was last asked.
     refused: bool,
     /// Whether bluetoothd is there.
@@ -188,6 +193,7 @@ impl Policy {
         }
         self.radio.ready = false;
         self.radio.refused = false;
+        self.radio.attempts = 0;
         self.end_window(WindowEnd::AdapterLost, out);
         out.push(Action::CancelTimer {
             timer: Timer::AdapterRetry,
@@ -214,6 +220,7 @@ impl Policy {
         if !self.radio.ready {
             self.radio.ready = true;
             self.radio.complained = false;
+            self.radio.attempts = 0;
             if !self.radio.refused {
                 out.push(Action::CancelTimer {
                     timer: Timer::AdapterRetry,
@@ -257,7 +264,7 @@ impl Policy {
         out.radio(RadioAction::PowerOn);
         out.push(Action::ArmTimer {
             timer: Timer::AdapterRetry,
-            after: POWER_ON_PATIENCE,
+            after: POWER_ON_PATIENCE * 2_u32.pow(self.radio.attempts),
         });
     }
 
@@ -274,6 +281,7 @@ impl Policy {
         if facts.powered {
             return;
         }
+        self.radio.attempts = (self.radio.attempts + 1).min(POWER_ON_DOUBLINGS);
         if !self.radio.complained {
             self.radio.complained = true;
             out.tell(Story::AdapterStaysOff {

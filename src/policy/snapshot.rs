@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub max_volume: Volume,
     /// Why the configuration on disk is not the one in use; nothing when it is.
     pub config_problems: Option<String>,
+    /// Why trust and settings would not survive a restart now; nothing when they would.
+    pub memory_problem: Option<String>,
     /// Every phone that is trusted or connected, in the order in which they were trusted.
     pub phones: Vec<PhoneStatus>,
 }

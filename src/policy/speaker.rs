@@ -55,6 +55,17 @@ impl Policy {
         out.tell(Story::ConfigRefused { problems });
     }
 
+    pub(super) fn memory_unsaved(&mut self, error: String, out: &mut Orders) {
+        self.memory_problem = Some(error.clone());
+        out.tell(Story::MemoryUnsaved { error });
+    }
+
+    pub(super) fn memory_saved(&mut self, out: &mut Orders) {
+        if self.memory_problem.take().is_some() {
+            out.tell(Story::MemorySaved);
+        }
+    }
+
     /// Returns the speaker as it is now.
     pub fn snapshot(&self) -> Snapshot {
         let trusted = self.memory.phones.iter().map(|known| {
@@ -97,6 +108,7 @@ impl Policy {
             volume: self.start_volume(),
             max_volume: self.rules.max_volume,
             config_problems: self.config_problems.clone(),
+            memory_problem: self.memory_problem.clone(),
             phones: trusted.chain(strangers).collect(),
         }
     }

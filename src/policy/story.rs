@@ -102,6 +102,10 @@ pub enum Story {
     ConfigApplied,
     /// The configuration on disk is broken and not in use.
     ConfigRefused { problems: String },
+    /// Trust and settings could not be written down, and would not survive a restart.
+    MemoryUnsaved { error: String },
+    /// They are written down now.
+    MemorySaved,
     /// PipeWire is there.
     AudioReady { output: String },
     /// PipeWire is there and has no output.
@@ -149,6 +153,7 @@ impl Story {
                 | Self::BondMissing { .. }
                 | Self::StreamFailed { .. }
                 | Self::ConfigRefused { .. }
+                | Self::MemoryUnsaved { .. }
                 | Self::AudioWithoutOutput
                 | Self::AudioLost
         )
@@ -317,6 +322,10 @@ impl Story {
                     "the new configuration is broken, the old one stays: {problems}"
                 )
             }
+            Self::MemoryUnsaved { error } => {
+                write!(f, "what happens now would not survive a restart: {error}")
+            }
+            Self::MemorySaved => f.write_str("what happened survives a restart again"),
             Self::AudioReady { output } => write!(f, "sound goes to {output}"),
             Self::AudioWithoutOutput => f.write_str(
                 "there is no sound output; connect one, `aplay -l` lists the sound cards",

@@ -4,6 +4,7 @@
 //! cannot be understood is moved aside and told about, never overwritten.
 
 mod atomic;
+mod keeper;
 mod schema;
 
 use std::fmt;
@@ -12,6 +13,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::policy::model::Memory;
+
+pub use keeper::Keeper;
 
 /// The name of the file in the state directory.
 pub const FILE_NAME: &str = "state.toml";
@@ -23,8 +26,8 @@ const MAX_BYTES: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct Store {
     dir: PathBuf,
-    /// Whether a file lies there that could not be moved aside; writing would destroy it.
-    blocked: bool,
+    /// Whether a file that lies there was never read nor moved aside; writing would destroy it.
+    unread: bool,
 }
 
 /// What was wrong with the state at start. The speaker works without it.
@@ -68,9 +71,10 @@ impl Store {
     pub fn open(dir: &Path) -> (Self, Memory, Option<StoreTrouble>) {
         let mut store = Self {
             dir: dir.to_owned(),
-            blocked: false,
+            unread: false,
         };
         if let Err(error) = atomic::prepare(dir, FILE_NAME) {
+            store.unread = true;
             let trouble = StoreTrouble {
                 path: dir.to_owned(),
                 kind: TroubleKind::NoDirectory(error),
@@ -82,7 +86,7 @@ impl Store {
             Ok(memory) => (store, memory, None),
             Err(kind) => {
                 let moved_to = store.move_aside(&kind);
-                store.blocked = moved_to.is_none();
+                store.unread = moved_to.is_none();
                 let trouble = StoreTrouble {
                     path: store.path(),
                     kind,
@@ -103,13 +107,19 @@ impl Store {
             path: self.path(),
             cause,
         };
-        if self.blocked {
+        if self.unread && !self.is_free() {
             return Err(failed(io::Error::other(
                 "a file that could not be read or moved aside is in the way",
             )));
         }
         let text = schema::write(memory).map_err(|error| failed(io::Error::other(error)))?;
         atomic::replace(&self.dir, FILE_NAME, text.as_bytes()).map_err(failed)
+    }
+
+    /// Says whether surely no file lies there.
+    fn is_free(&self) -> bool {
+        let found = self.path().symlink_metadata();
+        found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 
     fn path(&self) -> PathBuf {

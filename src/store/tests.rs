@@ -190,3 +190,22 @@ proptest! {
         prop_assert_eq!(schema::read(text.as_bytes()).unwrap(), memory);
     }
 }
+
+#[test]
+fn a_state_behind_a_closed_door_is_not_overwritten_when_the_door_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let (door, state) = (dir.path().join("door"), dir.path().join("door/state"));
+    // A file where the directory should be: as good as a disk that is not mounted yet.
+    fs::write(&door, "").unwrap();
+    let (store, memory_now, trouble) = Store::open(&state);
+    assert_eq!(memory_now, Memory::default());
+    assert!(matches!(trouble.unwrap().kind, TroubleKind::NoDirectory(_)));
+    fs::remove_file(&door).unwrap();
+    Store::open(&state).0.save(&memory()).unwrap();
+    let error = store.save(&Memory::default()).unwrap_err().to_string();
+    assert!(error.contains("in the way"), "{error}");
+    assert_eq!(Store::open(&state).1, memory());
+    // Where there is nothing to lose, it is written.
+    fs::remove_file(state.join(FILE_NAME)).unwrap();
+    store.save(&Memory::default()).unwrap();
+}

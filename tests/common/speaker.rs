@@ -193,6 +193,7 @@ pub(crate) fn kitchen() -> Snapshot {
         volume: Volume::new(60).unwrap(),
         max_volume: Volume::new(80).unwrap(),
         config_problems: None,
+        memory_problem: None,
         phones: vec![anna, bob, phone(3, "Eve's Pixel")],
     }
 }

@@ -57,6 +57,10 @@ fn screen(Status { speaker, phones }: &Status, now: u64, output: &Output) -> Str
             ),
         );
     }
+    if let Some(problem) = &speaker.memory_problem {
+        let text = format!("nothing would survive a restart: {}", clean_lines(problem));
+        row("State", (Look::Bad, text));
+    }
     if phones.is_empty() {
         let text = "none yet; let one in with `dotctl pair`".to_owned();
         row("Phones", (Look::Plain, text));

@@ -339,3 +339,21 @@ fn a_phone_that_was_forgotten_without_a_radio_is_a_stranger_in_the_next_window()
     assert!(!life.answer(bonded(ANNA, "Anna"), service(MUSIC)));
     assert!(life.policy.memory().phones.is_empty());
 }
+
+#[test]
+fn a_phone_that_an_admin_trusts_in_bluez_meanwhile_is_taken_into_the_list() {
+    let mut life = Life::ready();
+    let said_so = PhoneFacts {
+        trusted: true,
+        ..bonded(ANNA, "Anna")
+    };
+    life.tell(Event::PhoneSeen(bonded(ANNA, "Anna")));
+    assert_eq!(life.policy.memory().phones.len(), 0);
+    life.tell(Event::PhoneSeen(said_so));
+    assert_eq!(life.policy.memory().phones[0].address, ANNA);
+    let orders = life.taken();
+    let (name, address) = ("Anna".to_owned(), ANNA);
+    assert!(orders.contains(&Action::Tell(Story::PhoneAdopted { name, address })));
+    // With the flag BlueZ would not ask us any more, not even after `dotctl forget`.
+    assert!(orders.contains(&Action::Radio(RadioAction::ClearTrusted { phone: ANNA })));
+}

@@ -155,3 +155,40 @@ fn an_adapter_that_refuses_us_is_asked_again_and_told_once() {
     life.tell(Event::InventoryTaken { phones: Vec::new() });
     assert_eq!(life.tell(retry()).taken(), []);
 }
+
+#[test]
+fn a_dead_adapter_is_asked_ever_more_rarely() {
+    let mut life = Life::new(Memory::default());
+    life.tell(Event::AdapterSeen(AdapterFacts {
+        powered: false,
+        ..adapter()
+    }));
+    let mut waits = Vec::new();
+    for _ in 0..10 {
+        waits.extend(life.taken().into_iter().filter_map(|action| match action {
+            Action::ArmTimer {
+                timer: Timer::AdapterRetry,
+                after,
+            } => Some(after.as_secs()),
+            _ => None,
+        }));
+        life.tell(Event::TimerFired {
+            timer: Timer::AdapterRetry,
+        });
+    }
+    assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 640, 640]);
+}
+
+#[test]
+fn a_state_that_cannot_be_written_is_shown_until_it_can() {
+    let mut life = Life::ready();
+    let error = "the disk is full; make room".to_owned();
+    life.tell(Event::MemoryUnsaved {
+        error: error.clone(),
+    });
+    assert_eq!(life.policy.snapshot().memory_problem, Some(error.clone()));
+    assert_eq!(life.stories(), [Story::MemoryUnsaved { error }]);
+    life.tell(Event::MemorySaved);
+    assert_eq!(life.policy.snapshot().memory_problem, None);
+    assert_eq!(life.stories(), [Story::MemorySaved]);
+}
