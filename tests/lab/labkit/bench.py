@@ -172,7 +172,7 @@ def play_to_audible(pi: Pi, phone: Phone, repeat: int) -> list[Figure]:
         whole.append((audible - pressed) * 1000)
         stream.append((audible - playback.packets[0].sent) * 1000)
     return [
-        Figure("play on a bonded phone to audible", "ms", whole, "includes the phone's own 2.3 s"),
+        Figure("play on a bonded phone to audible", "ms", whole, "page, encryption, AVDTP and start, all of it the phone's doing"),
         Figure("first packet to audible", "ms", stream, "packet sent to first sample above -50 dBFS"),
     ]
 

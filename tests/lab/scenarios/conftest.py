@@ -87,6 +87,11 @@ class Speaker:
         )
         self.dotctl("volume", "100", "--phone", phone.address)
 
+    def part(self, phone) -> None:
+        """The phone leaves, and the speaker has noticed."""
+        phone.disconnect()
+        self.wait_connected(phone, False)
+
 
 @pytest.fixture
 def speaker(pi) -> Speaker:

@@ -153,8 +153,7 @@ def test_disconnecting_ends_the_music_and_it_can_begin_again(speaker, phone, sid
 
 def test_speaker_calls_a_phone_and_the_phone_plays(speaker, phone):
     speaker.invite(phone)
-    phone.disconnect()
-    speaker.wait_connected(phone, False)
+    speaker.part(phone)
     speaker.dotctl("connect", phone.name)
     speaker.wait_connected(phone, True)
     check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL)))

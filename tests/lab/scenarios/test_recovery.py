@@ -36,11 +36,28 @@ def test_reboot_keeps_trust_and_the_phone_plays_without_pairing(speaker, phone):
 
 def test_power_cut_loses_nothing_that_was_told(speaker, phone):
     speaker.invite(phone)
-    phone.disconnect()
-    speaker.wait_connected(phone, False)
+    speaker.part(phone)
     speaker.pi.power_cut()
     speaker.wait_ready(timeout=60)
     assert [known["address"] for known in speaker.phones()] == [phone.address]
+
+
+def test_full_disk_is_told_and_made_good(speaker, phone):
+    restart = "systemctl stop dotd; {} /var/lib/dotd; systemctl start dotd"
+    speaker.pi.sh(restart.format("mount -t tmpfs -o size=64k tmpfs"))
+    try:
+        speaker.wait_ready()
+        speaker.pi.sh("head -c 1M /dev/zero > /var/lib/dotd/ballast", check=False)
+        speaker.invite(phone)
+        speaker.pi.wait_status(lambda status: "df -h" in (status["memory_problem"] or ""))
+        check_plays(speaker, phone)
+        speaker.pi.sh("rm /var/lib/dotd/ballast")
+        speaker.pi.wait_status(lambda status: status["memory_problem"] is None, timeout=40)
+        speaker.pi.sh("systemctl kill -s KILL dotd; systemctl restart dotd")
+        speaker.wait_ready()
+        assert [known["address"] for known in speaker.phones()] == [phone.address]
+    finally:
+        speaker.pi.sh(restart.format("umount"))
 
 
 @pytest.mark.parametrize(
@@ -62,8 +79,7 @@ def test_state_that_cannot_be_read_is_moved_aside(speaker, phone, content):
 def test_bond_without_trust_is_let_in_only_through_the_window(speaker, phone):
     """The state was lost, BlueZ's bonds were not."""
     speaker.invite(phone)
-    phone.disconnect()
-    speaker.wait_connected(phone, False)
+    speaker.part(phone)
     speaker.pi.sh("systemctl stop dotd; rm /var/lib/dotd/state.toml; systemctl start dotd")
     speaker.wait_ready()
     speaker.dotctl("pair", "stop")
@@ -101,8 +117,7 @@ def test_bluetoothd_killed_while_it_plays(speaker, phone):
 def test_phone_that_left_too_early_plays_when_it_is_back(speaker, phone):
     """Before BlueZ had read its services; from then on it would not ask about the phone at all."""
     speaker.invite(phone)
-    phone.disconnect()
-    speaker.wait_connected(phone, False)
+    speaker.part(phone)
     speaker.pi.sh("systemctl restart bluetooth")
     speaker.wait_ready()
     check_plays(speaker, phone)

@@ -171,11 +171,15 @@ class _Player(avrcp.Delegate):
 
 
 class _Protocol(avrcp.Protocol):
-    """Bumble's AVRCP with the one answer it lacks."""
+    """Bumble's AVRCP with the one answer it lacks, and deaf to questions of who has left."""
 
     def __init__(self, remote: RemoteControl) -> None:
         super().__init__(remote.player)
         self._remote = remote
+
+    def send_response(self, transaction_label: int, frame: avc.ResponseFrame) -> None:
+        if self.avctp_protocol is not None:
+            super().send_response(transaction_label, frame)
 
     def _on_command_pdu(self, pdu_id: avrcp.PduId, pdu: bytes) -> None:
         if pdu_id != avrcp.PduId.GET_ELEMENT_ATTRIBUTES:
