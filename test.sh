@@ -3,7 +3,7 @@
 #
 #     ./test.sh          code, package, and every scenario on the virtual Pi
 #     ./test.sh --fast   without the virtual Pi
-#     ./test.sh --full   every scenario three times, and ten minutes of fuzzing each parser
+#     ./test.sh --full   every scenario three times, long runs, ten minutes of fuzzing each parser
 #
 # Everything compiles in the lab's Debian 13, so no Rust is needed here, and what passes is what a
 # Raspberry Pi gets. One line a step; a failed one shows all it said, and the others still run. The
@@ -12,17 +12,18 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit
 
 mode=${1:-}
-rounds=1 fuzz=20
+rounds=1
 case $mode in
     '' | --fast) ;;
-    --full) rounds=3 fuzz=600 ;;
+    --full) rounds=3 ;;
     *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 lab=tests/lab/lab
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dotd-lab
 dist=$PWD/dist
 logs=$(mktemp -d)
-trap 'rm -rf "$logs"' EXIT
+setup=
+trap '[ -z "$setup" ] || kill "$setup" 2>/dev/null; rm -rf "$logs"' EXIT
 passed=0 failed=0
 
 # step NAME COMMAND...: runs the command, which is one test.
@@ -79,7 +80,15 @@ dependencies() {
     in_builder cargo deny --locked check --hide-inclusion-graph bans licenses sources
 }
 
-shipped_config() { in_builder cargo run --quiet --locked --bin dotd -- --check-config --config config/dotd.toml; }
+# Kernel and images, made with what the steps before left of the processor.
+virtual_pi() {
+    local status
+    wait "$setup"
+    status=$?
+    setup=
+    cat "$logs/setup"
+    return "$status"
+}
 
 newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --locked --all-targets; }
 
@@ -91,19 +100,23 @@ package() {
 }
 
 step 'builder (Debian 13, Rust 1.85)' in_builder true || { echo "0 passed, 1 failed"; exit 1; }
+if [ "$mode" != --fast ]; then
+    nice -n 19 "$lab" setup >"$logs/setup" 2>&1 </dev/null &
+    setup=$!
+fi
 step 'format' in_builder cargo fmt --check
 step 'lint' in_builder cargo clippy --quiet --all-targets --locked -- -D warnings
 suite 'unit and integration tests' in_builder cargo test --quiet --locked
-step 'shipped configuration' shipped_config
 step 'dependencies: licences, sources' dependencies
 # Only where somebody develops: it takes rustup and dotd's libraries on this machine itself.
 if cargo +stable --version >/dev/null 2>&1 && pkg-config --exists libpipewire-0.3 dbus-1 sbc; then
     step "check with $(rustc +stable --version | cut -d' ' -f1,2)" newer_rust
 fi
-step "fuzzing, $fuzz s a parser" in_builder fuzz/run "$fuzz"
+[ "$mode" != --full ] || step 'fuzzing, 10 minutes a parser' in_builder fuzz/run 600
 step 'package for amd64' package amd64
 step 'package for arm64' package arm64
 if [ "$mode" != --fast ]; then
+    step 'kernel and images of the virtual Pi' virtual_pi
     deb=$(ls "$dist"/dotd_*_amd64.deb 2>/dev/null)
     # Phones among themselves, without a guest: in real time, on all cores.
     suite 'lab: its own tests' env DOTD_LAB_SLOWNESS=1 DOTD_LAB_GUESTLESS=1 \
@@ -112,6 +125,8 @@ if [ "$mode" != --fast ]; then
         suite "lab: scenarios$([ "$rounds" = 1 ] || echo ", round $round")" \
             "$lab" run tests/lab/scenarios --deb "$deb" --artifacts "artifacts/round-$round"
     done
+    [ "$mode" != --full ] || suite 'lab: long runs' \
+        "$lab" run tests/lab/scenarios --soak --deb "$deb" --artifacts artifacts/soak
 fi
 
 echo "$passed passed, $failed failed"

@@ -9,6 +9,7 @@ mod common;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap_complete::Shell;
 use common::bus::Bus;
@@ -97,6 +98,14 @@ fn the_shipped_configuration_changes_nothing() {
     );
     // The examples are at least valid.
     config::parse(path, all.as_bytes()).unwrap();
+}
+
+#[test]
+fn the_daemon_finds_nothing_wrong_with_the_shipped_configuration() {
+    let mut daemon = Command::new(env!("CARGO_BIN_EXE_dotd"));
+    daemon.args(["--check-config", "--config"]);
+    let checked = daemon.arg(repository("config/dotd.toml")).output().unwrap();
+    assert!(checked.status.success(), "{checked:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use zbus::MessageStream;
 use zbus::message::{Message, Sequence, Type};
 use zbus::names::OwnedUniqueName;
@@ -126,8 +127,8 @@ pub(super) struct Watch {
     picture: Picture,
     /// Whether bluetoothd is on the bus, as far as the inbox was read.
     there: bool,
-    /// Whether it still has to tell what it knows.
-    undrawn: bool,
+    /// When it is to be asked again for what it did not tell.
+    redraw_at: Option<Instant>,
     /// Signals that arrived before this are already part of the picture.
     drawn_at: Sequence,
 }
@@ -147,7 +148,7 @@ impl Watch {
             events,
             picture: Picture::default(),
             there: false,
-            undrawn: false,
+            redraw_at: None,
             drawn_at: Sequence::default(),
         }
     }
@@ -173,12 +174,12 @@ impl Watch {
 
     /// Waits for the next word; draws anew meanwhile if that failed.
     async fn next(&mut self) -> Option<Word> {
-        while self.undrawn && self.there {
-            match tokio::time::timeout(REDRAW, self.inbox.recv()).await {
+        while let Some(deadline) = self.redraw_at.filter(|_| self.there) {
+            match tokio::time::timeout_at(deadline, self.inbox.recv()).await {
                 Ok(word) => return word,
-                Err(_quiet) => self.draw().await,
+                Err(_due) => self.draw().await,
             }
-            if !self.undrawn {
+            if self.redraw_at.is_none() {
                 // What was drawn is to be reported now.
                 return Some(Word::Drawn);
             }
@@ -222,12 +223,12 @@ impl Watch {
             .await;
         match answer.and_then(|it| Ok((it.recv_position(), objects(&it)?))) {
             Ok((position, objects)) => {
-                self.undrawn = false;
+                self.redraw_at = None;
                 self.drawn_at = position;
                 self.picture.draw(objects);
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.undrawn, true) {
+                if self.redraw_at.replace(Instant::now() + REDRAW).is_none() {
                     tracing::warn!(%error, "what bluetoothd knows is not known; asking again");
                 }
             }

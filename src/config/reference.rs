@@ -56,7 +56,8 @@ pub const TABLES: &[Table] = &[
         keys: &[
             Key {
                 name: "name",
-                about: "The name that phones show. A name given with `dotctl name` outranks it.",
+                about: "The name that phones show. A name given with `dotctl name` outranks it until \
+                        another one is written here.",
                 allowed: "a text of 1 to 248 bytes without control characters",
                 default: Preset::Unset {
                     means: "\"Dot-\" and the last four digits of the adapter's address",

@@ -122,7 +122,8 @@ fn dotd() -> String {
     man.item(
         "/var/lib/dotd/state.toml",
         "Trusted phones and choices made at run time. One that is damaged is moved aside as \
-         state.toml.corrupt-N, and one of a later dotd as state.toml.from-version-V-N.",
+         state.toml.corrupt-N or state.toml.unreadable-N, and one of a later dotd as \
+         state.toml.from-version-V-N.",
     );
     man.section("D-BUS");
     man.paragraph(

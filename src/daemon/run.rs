@@ -20,8 +20,8 @@ use crate::bluetooth::Bluetooth;
 use crate::cli::DaemonArgs;
 use crate::config::{self, Settings};
 use crate::policy::model::Now;
-use crate::policy::{Event, Policy, Snapshot};
-use crate::store::{Keeper, Store};
+use crate::policy::{Action, Event, Policy, Snapshot};
+use crate::store::{Keeper, Outcome, Store};
 
 /// How many facts may wait to be looked at; a room that is faster than that waits.
 const EVENTS: usize = 256;
@@ -35,12 +35,16 @@ const STORIES: usize = 64;
 pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(), DaemonError> {
     let mut signals = signals::listen().map_err(DaemonError::Signals)?;
     let (store, memory, trouble) = Store::open(&arguments.state_dir);
+    let hidden = trouble.as_ref().is_some_and(|it| it.hides_the_state());
     if let Some(trouble) = trouble {
         tracing::warn!("{trouble}");
     }
     let (events, mut inbox) = mpsc::channel(EVENTS);
     let (late, mut arrivals) = mpsc::unbounded_channel();
-    let policy = Policy::new(settings.rules.clone(), memory.clone());
+    let mut policy = Policy::new(settings.rules.clone(), memory.clone());
+    if hidden {
+        policy.trust_is_not_known();
+    }
     let (snapshots, seen) = watch::channel(policy.snapshot());
     let (stories, _) = broadcast::channel(STORIES);
 
@@ -62,13 +66,15 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         streams,
     };
     let recorder = Recorder::open(arguments.record.as_deref())?;
-    let keeper = Keeper::start(store, memory, events).map_err(DaemonError::Thread)?;
+    let (outcomes, mut kept) = mpsc::unbounded_channel();
+    let keeper = Keeper::start(store, memory, outcomes).map_err(DaemonError::Thread)?;
 
     let mut speaker = Speaker {
         policy,
         executor,
         snapshots,
         keeper,
+        held: Vec::new(),
         settings,
         arguments,
         recorder,
@@ -77,11 +83,9 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
     };
     speaker.notify.ready();
     let ended = tokio::select! {
-        () = speaker.turn(&mut inbox, &mut arrivals, &mut signals) => Ok(()),
+        () = speaker.turn(&mut inbox, &mut arrivals, &mut kept, &mut signals) => Ok(()),
         error = api.ended() => Err(error.into()),
     };
-    // From here on nobody listens, and nobody shall wait for it.
-    drop(inbox);
     speaker.end().await;
     ended
 }
@@ -97,6 +101,8 @@ struct Speaker {
     executor: Executor,
     snapshots: watch::Sender<Snapshot>,
     keeper: Keeper,
+    /// Answers that wait until what they promise is on the disk.
+    held: Vec<Held>,
     settings: Settings,
     arguments: DaemonArgs,
     recorder: Recorder,
@@ -104,11 +110,18 @@ struct Speaker {
     started: Instant,
 }
 
+/// An answer that waits for a version to be written.
+struct Held {
+    version: u64,
+    answer: Action,
+}
+
 impl Speaker {
     async fn turn(
         &mut self,
         inbox: &mut mpsc::Receiver<Event>,
         arrivals: &mut mpsc::UnboundedReceiver<Late>,
+        kept: &mut mpsc::UnboundedReceiver<Outcome>,
         signals: &mut mpsc::UnboundedReceiver<Signal>,
     ) {
         let pace = Notify::watchdog_interval();
@@ -117,6 +130,7 @@ impl Speaker {
             tokio::select! {
                 Some(event) = inbox.recv() => self.handle(event),
                 Some(late) = arrivals.recv() => self.executor.arrived(late),
+                Some(outcome) = kept.recv() => self.kept(outcome),
                 signal = signals.recv() => match signal {
                     Some(Signal::Reload) => self.reload(),
                     Some(Signal::Stop) | None => return,
@@ -130,11 +144,17 @@ impl Speaker {
         let now = self.now();
         tracing::debug!(?event);
         self.recorder.note(now, &event);
-        for action in self.policy.handle(now, event) {
+        let actions = self.policy.handle(now, event);
+        let version = self.keeper.keep(self.policy.memory());
+        for action in actions {
             tracing::debug!(?action);
-            self.executor.carry_out(action);
+            match (action, version) {
+                (answer @ Action::Reply { .. }, Some(version)) => {
+                    self.held.push(Held { version, answer });
+                }
+                (action, _) => self.executor.carry_out(action),
+            }
         }
-        self.keeper.keep(self.policy.memory());
         let snapshot = self.policy.snapshot();
         self.notify.status(&snapshot);
         self.snapshots.send_if_modified(|shown| {
@@ -144,6 +164,22 @@ impl Speaker {
             }
             changed
         });
+    }
+
+    /// Gives the answers that waited for a write. One that failed is told of by itself, and what
+    /// was asked for is in force all the same.
+    fn kept(&mut self, outcome: Outcome) {
+        let held = std::mem::take(&mut self.held);
+        for Held { version, answer } in held {
+            if version <= outcome.number {
+                self.executor.carry_out(answer);
+            } else {
+                self.held.push(Held { version, answer });
+            }
+        }
+        if let Some(news) = outcome.news {
+            self.handle(news);
+        }
     }
 
     fn reload(&mut self) {

@@ -35,7 +35,7 @@ impl Policy {
                 self.phones.remove(&phone);
             }
         }
-        self.reconcile(out);
+        self.reconcile(now, out);
     }
 
     pub(super) fn phone_seen(&mut self, now: Now, facts: PhoneFacts, out: &mut Orders) {
@@ -47,7 +47,7 @@ impl Policy {
         }
         let newly_bonded = facts.bonded && !self.phones.get(&phone).is_some_and(|old| old.bonded);
         self.phones.insert(phone, facts.clone());
-        self.heed_trust(now, &facts, out);
+        Self::clear_trusted(&facts, out);
         if let Some(known) = self
             .memory
             .phones

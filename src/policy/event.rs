@@ -277,8 +277,10 @@ pub enum Request {
 pub enum Timer {
     /// The pairing window closes.
     PairingWindow,
-    /// An adapter that did not come up is asked again.
+    /// An adapter that did not come up is asked again, or one that is missing is told of.
     AdapterRetry,
+    /// BlueZ, which refused us on an adapter, is asked again.
+    RefusalRetry,
     /// BlueZ has had time to read the services of a phone that has connected.
     UnreadServices,
     /// PipeWire has had time to find a sound card.

@@ -75,7 +75,7 @@ impl Orders {
 impl Policy {
     /// Starts with the admin's `rules` and what is remembered from earlier.
     pub fn new(rules: Rules, memory: Memory) -> Self {
-        Self {
+        let mut policy = Self {
             rules,
             memory,
             radio: radio::Radio::default(),
@@ -85,7 +85,9 @@ impl Policy {
             playback: playback::Playback::default(),
             config_problems: None,
             memory_problem: None,
-        }
+        };
+        policy.heed_configured_name();
+        policy
     }
 
     /// Takes one event in and returns what is to be done, in order.
@@ -168,6 +170,7 @@ impl Policy {
         match timer {
             Timer::PairingWindow => self.window_time_over(now, out),
             Timer::AdapterRetry => self.adapter_retry(out),
+            Timer::RefusalRetry => self.refusal_retry(out),
             Timer::UnreadServices => self.reading_patience_over(out),
             Timer::OutputPatience => self.output_patience_over(out),
         }

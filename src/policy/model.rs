@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for Address {
 }
 
 /// A perceived loudness from 0 (silent) to 100 (as loud as the phone sent it).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Volume(u8);
 
 impl Volume {
@@ -403,6 +403,8 @@ pub struct TrustedPhone {
 pub struct Memory {
     /// The name given with `dotctl name`; it outranks the configured one.
     pub name: Option<SpeakerName>,
+    /// The configured name that it outranks. When the file has another one, somebody wants that.
+    pub outranked: Option<SpeakerName>,
     /// The volume that a phone without one of its own starts with; outranks the configured one.
     pub volume: Option<Volume>,
     /// The trusted phones, in the order in which they were trusted.

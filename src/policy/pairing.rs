@@ -1,7 +1,8 @@
 //! The pairing window, the agent's answers, and who is trusted.
 //!
 //! Invariant: a phone becomes trusted only by a bond made, or a link used, while the window was open
-//! (or by an admin's word to BlueZ); a service is open only to a phone that is bonded *and* trusted.
+//! (or by BlueZ's word when dotd comes to an adapter: the trusted flag, which is cleared whenever it
+//! is seen, since any program on the machine may set it); a service is open only to a phone that is bonded *and* trusted.
 //! The agent is the gate: BlueZ's `Pairable` alone lets a stranger in with a "no bonding" link.
 //!
 //! ```text
@@ -111,6 +112,12 @@ impl Policy {
     pub(super) fn close_pairing(&mut self, out: &mut Orders) -> Result<(), Rejection> {
         self.end_window(WindowEnd::Asked, out);
         Ok(())
+    }
+
+    /// What is remembered could not be read: nobody knows whether anybody is trusted, so this is
+    /// not taken for a first start.
+    pub fn trust_is_not_known(&mut self) {
+        self.pairing.started = true;
     }
 
     /// The radio is on (again): opens the window of the first start, or what is left of an open one.
@@ -283,23 +290,17 @@ impl Policy {
         });
     }
 
-    /// BlueZ itself trusts a phone: an admin told it so. The phone comes into our list, and BlueZ
-    /// is to ask us again.
-    pub(super) fn heed_trust(&mut self, now: Now, facts: &PhoneFacts, out: &mut Orders) {
-        if !(facts.trusted && facts.bonded && facts.source) {
-            return;
+    /// Takes BlueZ's own trusted flag off a phone: with it BlueZ would not ask us any more.
+    pub(super) fn clear_trusted(facts: &PhoneFacts, out: &mut Orders) {
+        if facts.trusted && facts.bonded && facts.source {
+            let phone = facts.address;
+            out.radio(RadioAction::ClearTrusted { phone });
         }
-        let (name, address) = (facts.name.clone(), facts.address);
-        if !self.is_trusted(address) {
-            self.enlist(now, address, &name);
-            self.pairing.forgotten.remove(&address);
-            out.tell(Story::PhoneAdopted { name, address });
-        }
-        out.radio(RadioAction::ClearTrusted { phone: address });
     }
 
-    /// Compares the trusted list with BlueZ's bonds, both ways, and tells the difference.
-    pub(super) fn reconcile(&mut self, out: &mut Orders) {
+    /// Compares the trusted list with BlueZ's bonds, both ways, and tells the difference. A phone
+    /// that BlueZ trusts was trusted before dotd came to this machine, or while it was not running.
+    pub(super) fn reconcile(&mut self, now: Now, out: &mut Orders) {
         let phones: Vec<PhoneFacts> = self
             .phones
             .values()
@@ -309,7 +310,10 @@ impl Policy {
         for facts in phones {
             let (name, address) = (facts.name.clone(), facts.address);
             if !self.is_trusted(address) {
-                if self.pairing.forgotten.contains(&address) {
+                if facts.trusted {
+                    self.enlist(now, address, &name);
+                    out.tell(Story::PhoneAdopted { name, address });
+                } else if self.pairing.forgotten.contains(&address) {
                     out.radio(RadioAction::RemoveBond { phone: address });
                 } else if self.pairing.told_apart.insert(address) {
                     out.tell(Story::StrangerBonded { name, address });

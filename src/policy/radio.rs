@@ -163,7 +163,7 @@ impl Policy {
             out.tell(Story::AdapterRefused { adapter, error });
         }
         out.push(Action::ArmTimer {
-            timer: Timer::AdapterRetry,
+            timer: Timer::RefusalRetry,
             after: REFUSAL_PATIENCE,
         });
     }
@@ -195,9 +195,9 @@ impl Policy {
         self.radio.refused = false;
         self.radio.attempts = 0;
         self.end_window(WindowEnd::AdapterLost, out);
-        out.push(Action::CancelTimer {
-            timer: Timer::AdapterRetry,
-        });
+        for timer in [Timer::AdapterRetry, Timer::RefusalRetry] {
+            out.push(Action::CancelTimer { timer });
+        }
         self.forget_links(out);
     }
 
@@ -221,11 +221,9 @@ impl Policy {
             self.radio.ready = true;
             self.radio.complained = false;
             self.radio.attempts = 0;
-            if !self.radio.refused {
-                out.push(Action::CancelTimer {
-                    timer: Timer::AdapterRetry,
-                });
-            }
+            out.push(Action::CancelTimer {
+                timer: Timer::AdapterRetry,
+            });
             self.await_audio(out);
             let Self {
                 radio:
@@ -268,6 +266,12 @@ impl Policy {
         });
     }
 
+    pub(super) fn refusal_retry(&self, out: &mut Orders) {
+        if let Some(id) = self.radio.in_use.as_ref().filter(|_| self.radio.refused) {
+            self.order_use(id.clone(), out);
+        }
+    }
+
     pub(super) fn adapter_retry(&mut self, out: &mut Orders) {
         let Some(facts) = self.radio.facts().cloned() else {
             if self.radio.bluetooth && !std::mem::replace(&mut self.radio.complained, true) {
@@ -275,9 +279,6 @@ impl Policy {
             }
             return;
         };
-        if self.radio.refused {
-            self.order_use(facts.id.clone(), out);
-        }
         if facts.powered {
             return;
         }

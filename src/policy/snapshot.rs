@@ -31,12 +31,6 @@ pub struct Snapshot {
     pub phones: Vec<PhoneStatus>,
 }
 
-impl Default for Volume {
-    fn default() -> Self {
-        Self::MIN
-    }
-}
-
 /// What the radio is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]

@@ -13,9 +13,18 @@ impl Policy {
         out: &mut Orders,
     ) -> Result<(), Rejection> {
         let before = self.speaker_name();
+        self.memory.outranked = name.as_ref().and(self.rules.name.clone());
         self.memory.name = name;
         self.name_changed(before, out);
         Ok(())
+    }
+
+    /// Whoever wrote a new name into the file wants to see it in the air, whatever was said before.
+    pub(super) fn heed_configured_name(&mut self) {
+        if self.memory.name.is_some() && self.memory.outranked != self.rules.name {
+            self.memory.name = None;
+            self.memory.outranked = None;
+        }
     }
 
     fn name_changed(&self, before: Option<SpeakerName>, out: &mut Orders) {
@@ -36,10 +45,7 @@ impl Policy {
         let name_before = self.speaker_name();
         let volumes = self.volumes();
         let old = std::mem::replace(&mut self.rules, rules);
-        if old.name != self.rules.name {
-            // Whoever wrote a new name into the file wants to hear it, whatever was said before.
-            self.memory.name = None;
-        }
+        self.heed_configured_name();
         if old.adapter != self.rules.adapter {
             self.take_adapter(out);
         } else if old.max_connected != self.rules.max_connected {

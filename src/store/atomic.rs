@@ -14,7 +14,9 @@ use rustix::io::Errno;
 /// Makes sure of the directory, and removes what an interrupted [`replace`] left.
 pub(super) fn prepare(dir: &Path, name: &str) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    remove_if_there(&draft_path(dir, name))
+    // A disk that came up read-only after a power cut refuses this and can be read all the same.
+    remove_if_there(&draft_path(dir, name)).ok();
+    Ok(())
 }
 
 /// Writes `contents` to the file `name` in `dir`, readable by its owner only.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::policy::model::Memory;
 
-pub use keeper::Keeper;
+pub use keeper::{Keeper, Outcome};
 
 /// The name of the file in the state directory.
 pub const FILE_NAME: &str = "state.toml";
@@ -64,6 +64,14 @@ pub struct StoreError {
     cause: io::Error,
 }
 
+impl StoreTrouble {
+    /// Says whether the state is still where it was, unread: whom it trusts is then not known,
+    /// which is not the same as nobody.
+    pub fn hides_the_state(&self) -> bool {
+        self.moved_to.is_none()
+    }
+}
+
 impl Store {
     /// Reads the state from `dir`, which is made if it is not there.
     ///
@@ -102,18 +110,22 @@ impl Store {
     ///
     /// # Errors
     /// Fails when the disk is full or cannot be written; the old state is then intact.
-    pub fn save(&self, memory: &Memory) -> Result<(), StoreError> {
-        let failed = |cause| StoreError {
-            path: self.path(),
-            cause,
-        };
+    pub fn save(&mut self, memory: &Memory) -> Result<(), StoreError> {
+        let path = self.path();
+        let failed = |cause| StoreError { path, cause };
         if self.unread && !self.is_free() {
             return Err(failed(io::Error::other(
                 "a file that could not be read or moved aside is in the way",
             )));
         }
-        let text = schema::write(memory).map_err(|error| failed(io::Error::other(error)))?;
-        atomic::replace(&self.dir, FILE_NAME, text.as_bytes()).map_err(failed)
+        let text = match schema::write(memory) {
+            Ok(text) => text,
+            Err(error) => return Err(failed(io::Error::other(error))),
+        };
+        atomic::replace(&self.dir, FILE_NAME, text.as_bytes()).map_err(failed)?;
+        // From now on what lies there is ours.
+        self.unread = false;
+        Ok(())
     }
 
     /// Says whether surely no file lies there.

@@ -48,6 +48,7 @@ mod v1 {
     pub(super) struct State {
         version: u64,
         name: Option<SpeakerName>,
+        outranked: Option<SpeakerName>,
         volume: Option<Volume>,
         #[serde(default)]
         phones: Vec<Phone>,
@@ -74,6 +75,7 @@ mod v1 {
             });
             Self {
                 name: state.name,
+                outranked: state.outranked,
                 volume: state.volume,
                 phones: phones.collect(),
             }
@@ -92,6 +94,7 @@ mod v1 {
             Self {
                 version: super::VERSION,
                 name: memory.name.clone(),
+                outranked: memory.outranked.clone(),
                 volume: memory.volume,
                 phones: phones.collect(),
             }

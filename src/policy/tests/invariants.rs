@@ -112,6 +112,7 @@ fn event() -> impl Strategy<Value = Event> {
         })),
         1 => Just(Event::TimerFired { timer: Timer::PairingWindow }),
         1 => Just(Event::TimerFired { timer: Timer::AdapterRetry }),
+        1 => Just(Event::TimerFired { timer: Timer::RefusalRetry }),
         1 => Just(Event::TimerFired { timer: Timer::OutputPatience }),
         1 => Just(Event::TimerFired { timer: Timer::UnreadServices }),
         1 => (0..2).prop_map(|id| Event::AdapterRefused {

@@ -341,19 +341,24 @@ fn a_phone_that_was_forgotten_without_a_radio_is_a_stranger_in_the_next_window()
 }
 
 #[test]
-fn a_phone_that_an_admin_trusts_in_bluez_meanwhile_is_taken_into_the_list() {
+fn the_flag_that_any_program_may_set_is_cleared_and_lets_nobody_in() {
     let mut life = Life::ready();
-    let said_so = PhoneFacts {
+    life.tell(Event::PhoneSeen(PhoneFacts {
         trusted: true,
         ..bonded(ANNA, "Anna")
-    };
-    life.tell(Event::PhoneSeen(bonded(ANNA, "Anna")));
-    assert_eq!(life.policy.memory().phones.len(), 0);
-    life.tell(Event::PhoneSeen(said_so));
-    assert_eq!(life.policy.memory().phones[0].address, ANNA);
-    let orders = life.taken();
-    let (name, address) = ("Anna".to_owned(), ANNA);
-    assert!(orders.contains(&Action::Tell(Story::PhoneAdopted { name, address })));
-    // With the flag BlueZ would not ask us any more, not even after `dotctl forget`.
-    assert!(orders.contains(&Action::Radio(RadioAction::ClearTrusted { phone: ANNA })));
+    }));
+    // With the flag BlueZ would not ask us any more.
+    assert_eq!(life.radio(), [RadioAction::ClearTrusted { phone: ANNA }]);
+    assert_eq!(life.policy.memory().phones, []);
+    let music = MUSIC.to_owned();
+    assert!(!life.answer(bonded(ANNA, "Anna"), Question::Service { uuid: music }));
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_no_first_start() {
+    let mut life = Life::new(Memory::default());
+    life.policy.trust_is_not_known();
+    life.tell(Event::AdapterSeen(adapter()));
+    life.tell(Event::InventoryTaken { phones: Vec::new() });
+    assert_eq!(life.policy.snapshot().pairing_until, None);
 }

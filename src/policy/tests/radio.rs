@@ -145,7 +145,7 @@ fn an_adapter_that_refuses_us_is_asked_again_and_told_once() {
         error: "no".into(),
     };
     let retry = || Event::TimerFired {
-        timer: Timer::AdapterRetry,
+        timer: Timer::RefusalRetry,
     };
     life.tell(refused());
     assert!(matches!(life.stories()[..], [Story::AdapterRefused { .. }]));
@@ -191,4 +191,44 @@ fn a_state_that_cannot_be_written_is_shown_until_it_can() {
     life.tell(Event::MemorySaved);
     assert_eq!(life.policy.snapshot().memory_problem, None);
     assert_eq!(life.stories(), [Story::MemorySaved]);
+}
+
+#[test]
+fn an_adapter_is_chosen_by_its_address() {
+    let mut life = Life::new(Memory::default());
+    let wanted = Address::new([1, 2, 3, 4, 5, 6]);
+    life.policy.rules.adapter = super::model::AdapterChoice::Addressed(wanted);
+    life.tell(Event::AdapterSeen(adapter()));
+    assert_eq!(life.policy.snapshot().adapter, AdapterStatus::Missing);
+    life.tell(Event::AdapterSeen(AdapterFacts {
+        id: "hci7".into(),
+        address: wanted,
+        ..adapter()
+    }));
+    let AdapterStatus::On { id, address, .. } = life.policy.snapshot().adapter else {
+        panic!("it is there");
+    };
+    assert_eq!((id.as_str(), address), ("hci7", wanted));
+}
+
+#[test]
+fn the_name_given_last_is_the_one_whether_read_at_start_or_meanwhile() {
+    let name = |text| SpeakerName::new(text).unwrap();
+    let configured = |text| Rules {
+        name: Some(name(text)),
+        ..Rules::default()
+    };
+    let mut life = Life::ready();
+    life.tell(Event::ConfigLoaded(configured("File")));
+    life.ask(Request::Rename {
+        name: Some(name("Told")),
+    });
+    life.tell(Event::ConfigLoaded(configured("File")));
+    assert_eq!(life.policy.snapshot().name, "Told");
+    let memory = life.policy.memory().clone();
+    let restarted = |rules| Policy::new(rules, memory.clone()).snapshot().name;
+    assert_eq!(restarted(configured("File")), "Told");
+    assert_eq!(restarted(configured("New")), "New");
+    life.tell(Event::ConfigLoaded(configured("New")));
+    assert_eq!(life.policy.snapshot().name, "New");
 }

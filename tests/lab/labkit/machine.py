@@ -112,18 +112,6 @@ class Machine:
         self._await_hello()
         self.release_controller()
 
-    def power_off(self, timeout: float = 60) -> None:
-        """Shuts down in order."""
-        try:
-            self.request("run", timeout=20, cmd="systemctl poweroff", limit=10, token="poweroff")
-        except GuestError:
-            pass  # it can be gone before it answers
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise GuestError(f"the guest did not power off within {timeout} s") from None
-        self.cut_power()
-
     def cut_power(self) -> None:
         """Stops the machine at once, as pulling the plug does; its disk stays for a next boot."""
         if self._process and self._process.poll() is None:

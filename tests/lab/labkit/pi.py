@@ -31,6 +31,9 @@ SETTLE_TIMEOUT = 90
 
 CLEAN_STATE = f"""
 systemctl stop dotd.service bluetooth.service 2>/dev/null
+systemctl unmask --quiet dotd.service bluetooth.service
+systemctl unmask --runtime --quiet dotd.service bluetooth.service
+while mountpoint --quiet /var/lib/dotd; do umount /var/lib/dotd || break; done
 rm -rf /var/lib/dotd/* /var/lib/dotd/.[!.]* /var/lib/bluetooth/*
 if [ -e {PRISTINE_CONFIG} ]; then cp -p {PRISTINE_CONFIG} {CONFIG}; fi
 rfkill unblock bluetooth

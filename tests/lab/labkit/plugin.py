@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from labkit.link import GuestError
 from labkit.laboratory import Laboratory, Parts
 from labkit.phone import Phone
 from labkit.pi import Pi
@@ -29,6 +30,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="artifacts",
         help="folder for journals, HCI traces, recordings and timings (default: artifacts)",
     )
+    parser.addoption("--soak", action="store_true", help="run the long scenarios, and those only")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Names the marks."""
+    config.addinivalue_line("markers", "soak: takes long; runs with --soak only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Chooses the long scenarios, or the others."""
+    wanted = config.getoption("--soak")
+    left_out = [item for item in items if (item.get_closest_marker("soak") is not None) != wanted]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,8 +74,13 @@ def laboratory(request: pytest.FixtureRequest, radio: Radio) -> Iterator[Laborat
 def pi(request: pytest.FixtureRequest, laboratory: Laboratory) -> Iterator[Pi]:
     """The shared virtual Pi, with dotd freshly started and knowing nobody."""
     pi = laboratory.shared_pi()
-    with laboratory.timed(f"clean state for {request.node.name}"):
-        pi.clean()
+    started = time.monotonic()
+    try:
+        with laboratory.timed(f"clean state for {request.node.name}"):
+            pi.clean()
+    except GuestError:
+        finish(request, laboratory, pi, started, failed=True)
+        raise
     started = time.monotonic()
     yield pi
     finish(request, laboratory, pi, started)
@@ -107,12 +127,18 @@ def phone(phones: Callable[..., list[Phone]]) -> Phone:
     return phones(1)[0]
 
 
-def finish(request: pytest.FixtureRequest, laboratory: Laboratory, pi: Pi, started: float) -> None:
+def finish(
+    request: pytest.FixtureRequest,
+    laboratory: Laboratory,
+    pi: Pi,
+    started: float,
+    failed: bool = False,
+) -> None:
     """Notes the time and keeps what explains a failure, or what was asked to be kept."""
     name = request.node.name
     laboratory.timings.append({"what": name, "seconds": round(time.monotonic() - started, 3)})
     outcomes = request.node.stash.get(_outcomes, {})
-    failed = any(report.failed for report in outcomes.values())
+    failed = failed or any(report.failed for report in outcomes.values())
     folder = laboratory.artifacts / re.sub(r"[^\w.-]+", "-", name)
     if failed and pi.machine.alive:
         laboratory.collect(pi, folder)

@@ -120,6 +120,7 @@ def test_suspend_is_silent_and_resume_goes_on(speaker, phone):
         phone.suspend()
         suspended = speaker.pi.now()
         speaker.wait_silent(phone)
+        speaker.pi.wait_for(lambda: speaker.pi.now() > suspended + 1.5)
         phone.resume()
         resumed = speaker.pi.now()
         playback.wait()
@@ -127,8 +128,8 @@ def test_suspend_is_silent_and_resume_goes_on(speaker, phone):
     # The buffer plays out after the last packet; then there is silence until packets come again.
     from_frame = int(heard.clock.frame_at(suspended + 0.5))
     to_frame = int(heard.clock.frame_at(resumed))
-    if to_frame > from_frame:
-        assert np.max(np.abs(heard.samples[from_frame:to_frame])) < signals.decibel(-80)
+    assert to_frame - from_frame > 0.5 * heard.rate
+    assert np.max(np.abs(heard.samples[from_frame:to_frame])) < signals.decibel(-80)
     after = heard.samples[int(heard.clock.frame_at(resumed + 1.0)) :]
     part = analysis.steady(after, heard.rate)
     for tones, frequency in zip(analysis.tones(part, heard.rate), (LEFT, RIGHT), strict=True):
@@ -140,14 +141,20 @@ def test_suspend_is_silent_and_resume_goes_on(speaker, phone):
 @pytest.mark.parametrize("side", ["phone", "speaker"])
 def test_disconnecting_ends_the_music_and_it_can_begin_again(speaker, phone, side):
     speaker.invite(phone)
-    phone.play(signals.two_tone(LEFT, RIGHT, 60.0, LEVEL))
-    speaker.wait_playing(phone)
-    if side == "phone":
-        phone.disconnect()
-    else:
-        speaker.dotctl("disconnect", phone.name)
-        phone.wait_event("disconnected")
-    speaker.wait_connected(phone, False)
+    with speaker.pi.recording() as heard:
+        phone.play(signals.two_tone(LEFT, RIGHT, 60.0, LEVEL))
+        speaker.wait_playing(phone)
+        if side == "phone":
+            phone.disconnect()
+        else:
+            speaker.dotctl("disconnect", phone.name)
+            phone.wait_event("disconnected")
+        speaker.wait_connected(phone, False)
+        ended = speaker.pi.now()
+        speaker.pi.wait_for(lambda: speaker.pi.now() > ended + 1.0)
+    assert np.max(np.abs(heard.samples)) > signals.decibel(LEVEL - 3), "it was not heard before"
+    rest = heard.samples[int(heard.clock.frame_at(ended + 0.5)) :]
+    assert len(rest) and np.max(np.abs(rest)) < signals.decibel(-80)
     check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL)))
 
 
@@ -167,6 +174,38 @@ def test_phone_walks_out_of_range_and_comes_back(speaker, phone):
     speaker.wait_connected(phone, False, timeout=40)
     phone.in_range()
     check_tones(play(speaker.pi, phone, signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL)))
+
+
+def test_stream_is_named_after_the_phone_and_goes_where_the_file_says(speaker, phone):
+    sink = "factory.name=support.null-audio-sink node.name=den node.description=Den"
+    graph = "export PIPEWIRE_RUNTIME_DIR=/run/dotd;"
+    properties = f"{{ {sink} media.class=Audio/Sink object.linger=true audio.position=[FL,FR] }}"
+    speaker.pi.sh(f"{graph} pw-cli create-node adapter '{properties}'")
+    speaker.invite(phone)
+    phone.play(signals.two_tone(LEFT, RIGHT, 60.0, LEVEL))
+    speaker.wait_playing(phone)
+
+    def plays_to():
+        objects = {each["id"]: each for each in speaker.pi.sh(f"{graph} pw-dump").json()}
+        properties = {
+            number: each["info"]["props"]
+            for number, each in objects.items()
+            if each["type"] == "PipeWire:Interface:Node"
+        }
+        (stream,) = [
+            number for number, each in properties.items() if each.get("application.name") == "dotd"
+        ]
+        assert properties[stream]["node.description"] == phone.name
+        assert properties[stream]["media.role"] == "Music"
+        links = [e["info"] for e in objects.values() if e["type"] == "PipeWire:Interface:Link"]
+        ends = [link["input-node-id"] for link in links if link["output-node-id"] == stream]
+        return {properties[end]["node.name"] for end in ends}
+
+    assert len(plays_to()) == 1 and "den" not in plays_to(), "the default is the sound card"
+    speaker.pi.config('[audio]\noutput = "Den"\n')
+    speaker.pi.sh("systemctl reload dotd")
+    speaker.pi.wait_for(lambda: plays_to() == {"den"}, what="music in the den")
+    assert speaker.status()["sound"]["output"] == "Den"
 
 
 def test_phone_is_told_the_delay(speaker, phone):

@@ -1,36 +1,68 @@
 """The package on a bare Debian 13: installed, upgraded, removed, purged."""
 
+import re
+import subprocess
+
 from labkit import signals
 
+EARLIER = "0.0.9"
 
-def test_apt_installs_all_it_needs_and_the_speaker_runs(fresh_pi, package, phone):
+
+def test_apt_installs_all_it_needs_and_purge_leaves_nothing(fresh_pi, package, phone):
     pi = fresh_pi
     pi.sh("apt-get purge -y -q bluez pipewire wireplumber && apt-get autoremove -y -q")
     pi.install(package, apt=True)
-    pi.wait_status(
-        lambda status: status["bluetooth"]["state"] == "on" and status["sound"]["state"] == "ready", 60
-    )
+    wait_ready(pi)
     assert phone.sees(pi.address), "nobody is trusted, so the window is open"
     phone.pair(pi.address)
-    pi.wait_status(lambda status: [known["trusted"] for known in status["phones"]] == [True])
-    with pi.recording() as heard:
-        phone.play(signals.tone(seconds=2.0)).wait()
-    assert abs(heard.samples).max() > 0.01
-
+    check_plays(pi, phone)
     pi.sh("systemctl is-active dotd dotd-pipewire dotd-wireplumber")
     exposure = pi.sh("systemd-analyze security --no-pager dotd | tail -1").stdout
     assert float(exposure.split(":")[1].split()[0]) <= 3.0, exposure
-    check_upgrade_keeps_state(pi, package, phone)
     check_purge_removes_everything(pi)
 
 
-def check_upgrade_keeps_state(pi, package, phone):
+def test_upgrade_keeps_state_and_settings(fresh_pi, package, phone, tmp_path):
+    pi = fresh_pi
+    pi.install(earlier(package, tmp_path))
+    wait_ready(pi)
+    phone.pair(pi.address)
+    check_plays(pi, phone)
     pi.sh("echo '# mine' >> /etc/dotd/dotd.toml")
-    pi.install(package, apt=False)
-    pi.wait_status(lambda status: status["bluetooth"]["state"] == "on", 60)
+    pi.install(package, apt=True)
+    assert pi.sh("dpkg-query --show --showformat '${Version}' dotd").stdout != EARLIER
+    wait_ready(pi)
     status = pi.dotctl("status", "--json").json()
     assert [known["address"] for known in status["phones"]] == [phone.address]
     assert pi.sh("tail -1 /etc/dotd/dotd.toml").stdout == "# mine\n"
+    phone.disconnect()
+    check_plays(pi, phone)
+
+
+def earlier(package, folder):
+    """The package as an earlier version."""
+    tree, made = folder / "tree", folder / f"dotd_{EARLIER}_amd64.deb"
+    subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
+    control = tree / "DEBIAN" / "control"
+    control.write_text(re.sub(r"(?m)^Version: .*", f"Version: {EARLIER}", control.read_text()))
+    subprocess.run(["dpkg-deb", "--root-owner-group", "--build", tree, made], check=True)
+    return made
+
+
+def wait_ready(pi):
+    """Waits for the radio and the sound."""
+    pi.wait_status(
+        lambda status: status["bluetooth"]["state"] == "on" and status["sound"]["state"] == "ready", 60
+    )
+
+
+def check_plays(pi, phone):
+    """A trusted phone plays and is heard."""
+    pi.wait_status(lambda status: [known["trusted"] for known in status["phones"]] == [True])
+    with pi.recording() as heard:
+        phone.play(signals.tone(seconds=2.0)).wait()
+        phone.stop()
+    assert abs(heard.samples).max() > 0.01
 
 
 def check_purge_removes_everything(pi):

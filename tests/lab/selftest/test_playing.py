@@ -231,7 +231,7 @@ def test_a_stranger_without_bond_may_try_avdtp(radio, speaker):
     with Phone(radio, name="Stranger") as stranger:
         speaker.handset.pairing_with = stranger.address
         stranger.pair(speaker.address, bonding=False)
-        stranger.attack_open_avdtp()  # This speaker lets everybody in.
+        stranger.attack_open_avdtp(speaker.address)  # This speaker lets everybody in.
         assert not stranger.is_bonded(speaker.address)
         with pytest.raises(PhoneError, match="not paired"):
             stranger.connect()

@@ -190,12 +190,11 @@ class Handset:
         if not link.is_encrypted:
             await link.encrypt()
 
-    async def open_channel(self, psm: int) -> None:
-        """Opens an L2CAP channel on the link as it is."""
-        if self.link is None:
-            raise PhoneError("there is no link")
+    async def open_channel(self, address: str, psm: int, timeout: float) -> None:
+        """Opens an L2CAP channel on the link as it is, or on a new one."""
+        link = await self.page(address, timeout)
         try:
-            await self.link.create_l2cap_channel(ClassicChannelSpec(psm=psm))
+            await link.create_l2cap_channel(ClassicChannelSpec(psm=psm))
         except L2capError as refusal:
             self.log.add("channel-refused", psm=psm, result=refusal.error_code)
             raise

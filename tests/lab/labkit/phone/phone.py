@@ -135,10 +135,12 @@ class Phone:
         address = self._address(address)
         self._do(f"connect to {address}", self._player.connect(address, timeout), timeout)
 
-    def attack_open_avdtp(self, timeout: float = 10.0) -> None:
-        """Opens the A2DP signalling channel without asking whether we are welcome: what a
-        stranger does after `pair(bonding=False)`. Raises PhoneError when it is refused."""
-        self._do("open AVDTP uninvited", self._handset.open_channel(AVDTP_PSM), timeout)
+    def attack_open_avdtp(self, address: str, timeout: float = 15.0) -> None:
+        """Opens the A2DP signalling channel without asking whether we are welcome, on the link
+        there is or a new one: what a stranger does after `pair(bonding=False)`. Raises PhoneError
+        when it is refused."""
+        opened = self._handset.open_channel(address, AVDTP_PSM, timeout)
+        self._do("open AVDTP uninvited", opened, timeout)
 
     def is_bonded(self, address: str) -> bool:
         """Says whether this phone keeps a bond with that device."""
