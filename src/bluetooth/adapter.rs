@@ -69,6 +69,22 @@ pub(super) async fn close_window(adapter: &Adapter) -> Result<(), BluetoothError
         .map_err(BluetoothError::refused("close the pairing window"))
 }
 
+/// Closes a window of which nobody knows how it ended. When BlueZ's timeout ended it, the kernel
+/// (6.12) forgot to tell the controller, which goes on to answer inquiries; and BlueZ passes on only
+/// what is new to it. So the speaker is shown for the moment that it takes to hide it.
+///
+/// # Errors
+/// When BlueZ says no; all is tried all the same.
+pub(super) async fn close_old_window(adapter: &Adapter) -> Result<(), BluetoothError> {
+    let closed = set(adapter, || adapter.set_pairable(false)).await;
+    let shown = set(adapter, || adapter.set_discoverable(true)).await;
+    let hidden = set(adapter, || adapter.set_discoverable(false)).await;
+    closed
+        .and(shown)
+        .and(hidden)
+        .map_err(BluetoothError::refused("close an old pairing window"))
+}
+
 /// Switches something of the adapter. BlueZ answers "Busy" while it is switching the same thing
 /// itself, as it does when an adapter comes up or a block is lifted; then it is asked again after
 /// the adapter's next change. The order's deadline bounds it.

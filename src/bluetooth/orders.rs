@@ -121,6 +121,7 @@ impl Orders {
                 adapter::open_window(&session.adapter()?, length).await
             }
             RadioAction::CloseWindow => adapter::close_window(&session.adapter()?).await,
+            RadioAction::CloseOldWindow => adapter::close_old_window(&session.adapter()?).await,
             RadioAction::AnswerAgent { id, allow } => {
                 self.questions.answer(id, allow);
                 Ok(())
@@ -271,6 +272,7 @@ fn name(action: &RadioAction) -> &'static str {
         RadioAction::SetAlias { .. } => "set the speaker's name",
         RadioAction::OpenWindow { .. } => "open the pairing window",
         RadioAction::CloseWindow => "close the pairing window",
+        RadioAction::CloseOldWindow => "close an old pairing window",
         RadioAction::AnswerAgent { .. } => "take an answer",
         RadioAction::ClearTrusted { .. } => "clear the trusted flag of a phone",
         RadioAction::RemoveBond { .. } => "forget a phone",

@@ -74,6 +74,9 @@ pub enum RadioAction {
     },
     /// Hide the speaker and take no new bonds.
     CloseWindow,
+    /// The same when nobody knows whether and how an earlier window ended: BlueZ may think the
+    /// speaker hidden that is not.
+    CloseOldWindow,
     /// Answer a question of BlueZ.
     AnswerAgent {
         /// Which one.

@@ -214,7 +214,7 @@ impl Policy {
         if facts.alias != name.as_str() {
             out.radio(RadioAction::SetAlias { name: name.clone() });
         }
-        if !self.pairing.is_open() && (facts.discoverable || facts.pairable) {
+        if self.radio.ready && !self.pairing.is_open() && (facts.discoverable || facts.pairable) {
             out.radio(RadioAction::CloseWindow);
         }
         if !self.radio.ready {
@@ -242,6 +242,9 @@ impl Policy {
                 address: facts.address,
             });
             self.radio_came_up(now, out);
+            if !self.pairing.is_open() {
+                out.radio(RadioAction::CloseOldWindow);
+            }
         }
     }
 

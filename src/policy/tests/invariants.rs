@@ -140,7 +140,11 @@ impl Observer {
             match action {
                 Action::Reply { id, .. } => self.replied.push(*id),
                 Action::Radio(RadioAction::OpenWindow { .. }) => self.window_ordered = true,
-                Action::Radio(RadioAction::CloseWindow | RadioAction::UseAdapter { .. }) => {
+                Action::Radio(
+                    RadioAction::CloseWindow
+                    | RadioAction::CloseOldWindow
+                    | RadioAction::UseAdapter { .. },
+                ) => {
                     self.window_ordered = false;
                 }
                 Action::Radio(RadioAction::AnswerAgent { allow: true, .. }) => {

@@ -52,7 +52,7 @@ fn an_adapter_comes_up_step_by_step() {
     let name = SpeakerName::new("Kitchen").unwrap();
     assert_eq!(
         life.radio(),
-        [RadioAction::SetAlias { name }, RadioAction::CloseWindow]
+        [RadioAction::SetAlias { name }, RadioAction::CloseOldWindow]
     );
 }
 

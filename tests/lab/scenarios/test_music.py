@@ -142,8 +142,10 @@ def test_suspend_is_silent_and_resume_goes_on(speaker, phone):
 def test_disconnecting_ends_the_music_and_it_can_begin_again(speaker, phone, side):
     speaker.invite(phone)
     with speaker.pi.recording() as heard:
+        began = speaker.pi.now()
         phone.play(signals.two_tone(LEFT, RIGHT, 60.0, LEVEL))
         speaker.wait_playing(phone)
+        speaker.pi.wait_for(lambda: speaker.pi.now() > began + 2.0)
         if side == "phone":
             phone.disconnect()
         else:

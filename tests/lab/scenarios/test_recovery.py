@@ -3,6 +3,7 @@
 import pytest
 
 from labkit import analysis, signals
+from labkit.phone import PhoneError
 
 TONES = (441.0, 997.0)
 
@@ -164,6 +165,12 @@ def test_window_ends_even_if_dotd_is_killed(speaker, phone):
         timeout=30,
         what="the end of the window",
     )
+    with pytest.raises(PhoneError):
+        phone.pair(speaker.address)
+    # The kernel has left the controller answering inquiries; dotd sees to that when it is back.
+    speaker.pi.config("[pairing]\nopen-on-first-start = false\n")
+    speaker.pi.sh("systemctl unmask --runtime dotd; systemctl start dotd")
+    speaker.wait_ready()
     assert not phone.sees(speaker.address)
 
 
