@@ -90,7 +90,7 @@ class Sbc:
         frames = []
         with self._codec() as codec:
             for start in range(0, len(data), size):
-                used = _library().sbc_encode(
+                used = library().sbc_encode(
                     codec, data[start : start + size], size, out, len(out), ctypes.byref(written)
                 )
                 if used != size or written.value != self.frame_bytes:
@@ -105,7 +105,7 @@ class Sbc:
         decoded = []
         with self._codec() as codec:
             for frame in frames:
-                used = _library().sbc_decode(
+                used = library().sbc_decode(
                     codec, frame, len(frame), out, len(out), ctypes.byref(written)
                 )
                 if used != len(frame):
@@ -115,8 +115,8 @@ class Sbc:
 
     @contextmanager
     def _codec(self) -> Iterator[object]:
-        state = _State()
-        if _library().sbc_init(ctypes.byref(state), 0) != 0:
+        state = State()
+        if library().sbc_init(ctypes.byref(state), 0) != 0:
             raise SbcError("libsbc has no memory")
         try:
             state.frequency = RATES.index(self.rate)
@@ -127,10 +127,10 @@ class Sbc:
             state.bitpool = self.bitpool
             yield ctypes.byref(state)
         finally:
-            _library().sbc_finish(ctypes.byref(state))
+            library().sbc_finish(ctypes.byref(state))
 
 
-class _State(ctypes.Structure):
+class State(ctypes.Structure):
     """libsbc's `sbc_t`. Its orderings of rates, modes, blocks and allocations are ours above."""
 
     _fields_ = [
@@ -150,7 +150,8 @@ class _State(ctypes.Structure):
 _loaded: ctypes.CDLL | None = None
 
 
-def _library() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
+    """libsbc, loaded at first use."""
     global _loaded
     if _loaded is None:
         try:
@@ -163,6 +164,7 @@ def _library() -> ctypes.CDLL:
         arguments += [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
         _loaded.sbc_encode.argtypes = arguments
         _loaded.sbc_decode.argtypes = arguments
-        _loaded.sbc_init.argtypes = [ctypes.c_void_p, ctypes.c_ulong]
+        for init in (_loaded.sbc_init, _loaded.sbc_init_msbc):
+            init.argtypes = [ctypes.c_void_p, ctypes.c_ulong]
         _loaded.sbc_finish.argtypes = [ctypes.c_void_p]
     return _loaded

@@ -1,6 +1,7 @@
 """Virtual phones: Bumble devices that behave like the phones people own.
 
-`Phone` is the whole public surface; see phone.py. What a phone saw is in `phone.events`, and
+`Phone` is the whole public surface; see phone.py, and calling.py for what phones made with
+`calls=` can do besides. What a phone saw is in `phone.events`, and
 `phone.wait_event(kind, timeout, since, matching)` waits for more. The kinds and their details:
 
     inquiry-result      address, name, rssi
@@ -26,11 +27,42 @@
     key                 key ("play", "pause", ...), obeyed
     metadata-asked
     phone-failed        why: something the phone did by itself did not work
+
+and of phones made with `calls=`:
+
+    hfp                 state ("offered", "open", "ready", "closed"), and version, features, by
+    asked               what ("answer", "hang-up", "dial", "redial", "dtmf", "hold", "assistant",
+                        "speaker-volume", "microphone-volume", "noise-reduction", "indicator",
+                        "audio", "codec", "calls"; "command" for the rest), value, line
+    told                line: what the phone sent, answers and the rest
+    refused             line, why, code (CME)
+    violation           line, why: the speaker did what the profile does not allow
+    call                index, state ("incoming", "waiting", "dialing", "alerting", "active",
+                        "held", "ended"), number, incoming
+    codec               codec ("lc3", "msbc", "cvsd"), agreed
+    audio               state ("open", "closed", "failed", "withheld"), codec, by, reason
 """
 
+from labkit.phone.call import Call, State
 from labkit.phone.events import Event, PhoneError
 from labkit.phone.handset import Found
+from labkit.phone.models import MODELS, Faults, Model
 from labkit.phone.phone import Phone
 from labkit.phone.playback import Playback
+from labkit.phone.speech import Heard, Utterance, VoiceCounts
 
-__all__ = ["Event", "Found", "Phone", "PhoneError", "Playback"]
+__all__ = [
+    "MODELS",
+    "Call",
+    "Event",
+    "Faults",
+    "Found",
+    "Heard",
+    "Model",
+    "Phone",
+    "PhoneError",
+    "Playback",
+    "State",
+    "Utterance",
+    "VoiceCounts",
+]

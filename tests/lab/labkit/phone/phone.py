@@ -13,12 +13,17 @@ from typing import Any, TypeVar
 import numpy as np
 from bumble import core
 from bumble.avdtp import AVDTP_PSM
+from bumble.core import BT_HANDSFREE_SERVICE
 
 from labkit.phone import loop
+from labkit.phone.calling import Calling
 from labkit.phone.events import Event, EventLog, PhoneError
 from labkit.phone.handset import Confirm, Found, Handset, Io
+from labkit.phone.models import MODELS, Model
 from labkit.phone.playback import LinkQuality, Playback
 from labkit.phone.player import Player
+from labkit.phone.source import offers
+from labkit.phone.telephone import Telephone
 from labkit.radio import Radio
 from labkit.sbc import Allocation, Channels, Sbc
 from labkit.signals import Signal, as_signal
@@ -26,12 +31,17 @@ from labkit.signals import Signal, as_signal
 Result = TypeVar("Result")
 
 _EVENTS_IN_ERRORS = 12
+_HANDS_FREE_SECONDS = 15.0
 _TAIL_FRAMES = 3
 """Silent frames after a piece: they flush the codec, so that the last of them is pure silence."""
 
 
-class Phone:
-    """A virtual phone on a radio. Use it as a context manager, or call `close`."""
+class Phone(Calling):
+    """A virtual phone on a radio. Use it as a context manager, or call `close`.
+
+    With `calls` ("iphone", "android", "android-swb", "plain", or a `Model` of one's own) it is a
+    hands-free gateway too, see calling.py; without, the speaker finds music on it and nothing else.
+    """
 
     def __init__(
         self,
@@ -40,6 +50,7 @@ class Phone:
         io: Io = "none",
         address: str | None = None,
         confirm: Confirm = lambda _: True,
+        calls: str | Model | None = None,
     ) -> None:
         self.name = name
         self.address = address or radio.next_phone_address()
@@ -49,12 +60,21 @@ class Phone:
         self._speaker: str | None = None
         self._handset: Handset
         self._player: Player
-        self._do("switch on", self._power_on(name, io, confirm), 10)
+        self._telephone = None
+        model = MODELS[calls] if isinstance(calls, str) else calls
+        self._do("switch on", self._power_on(name, io, confirm, model), 10)
 
-    async def _power_on(self, name: str, io: Io, confirm: Confirm) -> None:
+    async def _power_on(self, name: str, io: Io, confirm: Confirm, model: Model | None) -> None:
         self._handset = Handset(name, io, confirm, self._log)
         self._player = Player(self._handset, self._log)
+        if model is not None:
+            self._telephone = Telephone(self._handset, self._log, model)
         await self._handset.power_on(self._controller)
+
+    async def _power_off(self) -> None:
+        if self._telephone is not None:
+            self._telephone.close()
+        await self._handset.power_off()
 
     def __enter__(self) -> Phone:
         return self
@@ -68,7 +88,7 @@ class Phone:
     def close(self) -> None:
         """Switches the phone off and frees its address."""
         try:
-            self._do("switch off", self._handset.power_off(), 5)
+            self._do("switch off", self._power_off(), 5)
         finally:
             self._controller.close()
 
@@ -128,12 +148,23 @@ class Phone:
         self._do(f"reach {address}", self._handset.reach(address, timeout), timeout)
 
     def connect(self, address: str | None = None, timeout: float = 20.0) -> None:
-        """Connects what a phone connects: A2DP up to an open stream, AVRCP if it is there.
+        """Connects what a phone connects: A2DP up to an open stream, AVRCP if it is there, and
+        with `calls` the hands-free profile if it is there.
 
         The address is needed only by a phone that paired with several speakers.
         """
         address = self._address(address)
-        self._do(f"connect to {address}", self._player.connect(address, timeout), timeout)
+        self._do(f"connect to {address}", self._connect(address, timeout), timeout)
+
+    async def _connect(self, address: str, timeout: float) -> None:
+        await self._player.connect(address, timeout)
+        link = self._handset.link
+        if self._telephone and link and await offers(link, BT_HANDSFREE_SERVICE):
+            await self._telephone.connect(link)
+
+    async def _connect_hands_free(self) -> None:
+        link = await self._handset.reach(self._address(None), _HANDS_FREE_SECONDS)
+        await self._calling().connect(link)
 
     def attack_open_avdtp(self, address: str, timeout: float = 15.0) -> None:
         """Opens the A2DP signalling channel without asking whether we are welcome, on the link

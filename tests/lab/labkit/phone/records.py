@@ -1,0 +1,52 @@
+"""What the phone's SDP server says of its hands-free gateway.
+
+Invariant: version and features are the model's, true to what the gateway then does.
+"""
+
+from __future__ import annotations
+
+from bumble import core, sdp
+from bumble.sdp import DataElement, ServiceAttribute
+
+from labkit.phone.models import Model
+
+GATEWAY_RECORD = 0x00010004
+_NETWORK_ATTRIBUTE = 0x0301
+_CAN_REJECT_CALLS = 1
+
+
+def gateway_record(channel: int, model: Model) -> list[ServiceAttribute]:
+    """The record of a gateway that listens on this RFCOMM channel (HFP 6.3)."""
+
+    def sequence(*elements: DataElement) -> DataElement:
+        return DataElement.sequence(list(elements))
+
+    gateway = DataElement.uuid(core.BT_HANDSFREE_AUDIO_GATEWAY_SERVICE)
+    protocols = sequence(
+        sequence(DataElement.uuid(core.BT_L2CAP_PROTOCOL_ID)),
+        sequence(
+            DataElement.uuid(core.BT_RFCOMM_PROTOCOL_ID), DataElement.unsigned_integer_8(channel)
+        ),
+    )
+    profiles = sequence(
+        sequence(
+            DataElement.uuid(core.BT_HANDSFREE_SERVICE),
+            DataElement.unsigned_integer_16(model.version),
+        )
+    )
+    values = {
+        sdp.SDP_SERVICE_RECORD_HANDLE_ATTRIBUTE_ID: DataElement.unsigned_integer_32(GATEWAY_RECORD),
+        sdp.SDP_SERVICE_CLASS_ID_LIST_ATTRIBUTE_ID: sequence(
+            gateway, DataElement.uuid(core.BT_GENERIC_AUDIO_SERVICE)
+        ),
+        sdp.SDP_PROTOCOL_DESCRIPTOR_LIST_ATTRIBUTE_ID: protocols,
+        sdp.SDP_BROWSE_GROUP_LIST_ATTRIBUTE_ID: sequence(
+            DataElement.uuid(sdp.SDP_PUBLIC_BROWSE_ROOT)
+        ),
+        sdp.SDP_BLUETOOTH_PROFILE_DESCRIPTOR_LIST_ATTRIBUTE_ID: profiles,
+        _NETWORK_ATTRIBUTE: DataElement.unsigned_integer_8(_CAN_REJECT_CALLS),
+        sdp.SDP_SUPPORTED_FEATURES_ATTRIBUTE_ID: DataElement.unsigned_integer_16(
+            model.sdp_features
+        ),
+    }
+    return [ServiceAttribute(attribute, value) for attribute, value in sorted(values.items())]
