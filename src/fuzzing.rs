@@ -12,3 +12,9 @@ pub fn media_packets(bytes: &[u8]) {
 pub fn sbc_parameters(bytes: &[u8]) {
     crate::bluetooth::fuzz(bytes);
 }
+
+/// Lives through what a phone says to its hands-free unit, with commands and time in between, and
+/// checks that nothing grows and every command is answered.
+pub fn hfp_lines(bytes: &[u8]) {
+    crate::hfp::fuzz(bytes);
+}

@@ -3,7 +3,8 @@
 //! Dependency rule (held by `tests/architecture.rs`): [`policy`] is pure and imports nothing but
 //! `std` data and serde; `config` and `store` may use `policy::model`; `bluetooth`, `a2dp`, `audio`
 //! and `api` may use `policy` and never each other, except that `a2dp` and `audio` meet in `pcm`,
-//! which lies below both; `ctl` sees `api` and `config`; only `daemon` sees all.
+//! which lies below both; [`hfp`] is pure and knows nobody; `ctl` sees `api` and `config`; only
+//! `daemon` sees all.
 
 // The made-up phone of the integration tests serves the unit tests as well.
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod ctl;
 pub mod daemon;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod hfp;
 pub mod pcm;
 pub mod policy;
 pub mod store;

@@ -12,6 +12,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("bluetooth", &["bluetooth", "policy"]),
     ("a2dp", &["a2dp", "pcm", "policy"]),
     ("audio", &["audio", "pcm", "policy"]),
+    ("hfp", &["hfp"]),
     ("api", &["api", "policy"]),
     ("cli", &["cli", "config"]),
     ("ctl", &["ctl", "api", "cli", "config", "policy"]),
@@ -42,6 +43,7 @@ const PURE: &[&str] = &[
     "a2dp/conceal",
     "a2dp/lateness",
     "a2dp/rtp",
+    "hfp/",
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
