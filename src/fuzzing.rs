@@ -18,3 +18,10 @@ pub fn sbc_parameters(bytes: &[u8]) {
 pub fn hfp_lines(bytes: &[u8]) {
     crate::hfp::fuzz(bytes);
 }
+
+/// Receives packets of call audio, each after two bytes with its status and length, the first byte
+/// of all telling the codec, and checks that no packet makes more sound than it can stand for, and
+/// that none of it is too loud.
+pub fn sco_packets(bytes: &[u8]) {
+    crate::hfp::voice::fuzz(bytes);
+}

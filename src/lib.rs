@@ -5,6 +5,9 @@
 //! and `api` may use `policy` and never each other, except that `a2dp` and `audio` meet in `pcm`,
 //! which lies below both; [`hfp`] is pure and knows nobody; `ctl` sees `api` and `config`; only
 //! `daemon` sees all.
+//! `std` data and serde; `config` and `store` may use `policy::model`; `bluetooth`, `a2dp`, `hfp`,
+//! `audio` and `api` may use `policy` and never each other, except that `a2dp`, `hfp` and `audio`
+//! meet in `pcm`, which lies below them; `ctl` sees `api` and `config`; only `daemon` sees all.
 
 // The made-up phone of the integration tests serves the unit tests as well.
 #[cfg(test)]

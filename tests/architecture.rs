@@ -12,7 +12,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("bluetooth", &["bluetooth", "policy"]),
     ("a2dp", &["a2dp", "pcm", "policy"]),
     ("audio", &["audio", "pcm", "policy"]),
-    ("hfp", &["hfp"]),
+    ("hfp", &["hfp", "pcm"]),
     ("api", &["api", "policy"]),
     ("cli", &["cli", "config"]),
     ("ctl", &["ctl", "api", "cli", "config", "policy"]),
@@ -40,10 +40,10 @@ const IMPURE: &[&str] = &[
 const PURE: &[&str] = &[
     "policy/",
     "a2dp/buffer",
-    "a2dp/conceal",
     "a2dp/lateness",
     "a2dp/rtp",
     "hfp/",
+    "pcm/conceal",
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

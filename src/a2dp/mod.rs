@@ -9,7 +9,6 @@
 //! ```
 
 pub mod buffer;
-pub mod conceal;
 mod error;
 mod intake;
 pub mod lateness;

@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::pcm::{Cycle, Nanos, Pace, Reader, Source, duration_of, frames_in};
+use crate::pcm::{Concealer, Cycle, Nanos, Pace, Reader, Source, duration_of, frames_in};
 
-use super::conceal::Concealer;
 use super::link::Link;
 
 /// Plays one stream.

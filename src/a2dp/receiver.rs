@@ -3,9 +3,8 @@
 //! Invariant: as many frames come out as the phone put in, whatever was lost or damaged on the
 //! way, so that time goes on evenly. Packets are parsed once, here.
 
-use crate::pcm::{Nanos, duration_of};
+use crate::pcm::{Concealer, Nanos, duration_of};
 
-use super::conceal::Concealer;
 use super::rtp::{self, Order, Sequence};
 use super::sbc::{Decoder, FrameHeader, MAX_SAMPLES, split_payload};
 

@@ -28,6 +28,28 @@ impl Codec {
         }
     }
 
+    /// Returns the number of samples in a second.
+    pub const fn rate(self) -> u32 {
+        match self {
+            Self::Cvsd => 8_000,
+            Self::Msbc => 16_000,
+            Self::Lc3Swb => 32_000,
+        }
+    }
+
+    /// Returns the number of samples in 7.5 ms, which is a frame of those codecs that have frames.
+    pub const fn frame_samples(self) -> usize {
+        (self.rate() as usize * 15) / 2_000
+    }
+
+    /// Says whether this build has it; others must not be offered to a phone.
+    pub const fn is_built_in(self) -> bool {
+        match self {
+            Self::Cvsd | Self::Msbc => true,
+            Self::Lc3Swb => cfg!(feature = "lc3"),
+        }
+    }
+
     /// Returns the codec with this number.
     pub(super) fn with_id(id: u32) -> Option<Self> {
         Self::ALL
@@ -108,6 +130,13 @@ mod tests {
             (Codecs::default(), "1"),
         ] {
             assert_eq!(codecs.listed(), listed);
+        }
+    }
+
+    #[test]
+    fn a_frame_is_7_5_ms() {
+        for (codec, samples) in [(Codec::Cvsd, 60), (Codec::Msbc, 120), (Codec::Lc3Swb, 240)] {
+            assert_eq!(codec.frame_samples(), samples);
         }
     }
 

@@ -41,6 +41,7 @@ mod slc;
 mod text;
 #[cfg(any(test, fuzzing))]
 mod trial;
+pub mod voice;
 
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,12 @@
 //! times are [`Nanos`] of the monotonic clock, and whatever the audio thread touches neither
 //! allocates, locks, logs nor calls the system.
 
+mod conceal;
 mod meters;
 mod priority;
 mod ring;
 
+pub use conceal::Concealer;
 pub use meters::{Meters, Reading};
 pub use priority::ask_for_real_time;
 pub use ring::{Reader, RingFull, Writer, ring};

@@ -120,6 +120,34 @@ pub(super) async fn request_authorization(
     .await
 }
 
+/// A bluetoothd that is too busy to list its objects when it is first asked.
+pub(super) async fn start_busy() -> zbus::Connection {
+    let busy = zbus::connection::Builder::system()
+        .unwrap()
+        .serve_at("/", Busy(true))
+        .and_then(|it| it.name("org.bluez"));
+    busy.unwrap().build().await.unwrap()
+}
+
+struct Busy(bool);
+
+type Interfaces = HashMap<String, HashMap<String, OwnedValue>>;
+
+#[zbus::interface(name = "org.freedesktop.DBus.ObjectManager")]
+impl Busy {
+    fn get_managed_objects(&mut self) -> zbus::fdo::Result<HashMap<OwnedObjectPath, Interfaces>> {
+        if std::mem::take(&mut self.0) {
+            return Err(zbus::fdo::Error::Failed("busy".to_owned()));
+        }
+        let address = zbus::zvariant::Str::from("DA:4C:10:DE:00:00");
+        let properties = [("Address", address.into()), ("Powered", true.into())];
+        let properties = properties.map(|(name, value)| (name.to_owned(), value));
+        let adapter = ("org.bluez.Adapter1".to_owned(), properties.into());
+        let path = OwnedObjectPath::try_from(HCI0).unwrap();
+        Ok(HashMap::from([(path, Interfaces::from([adapter]))]))
+    }
+}
+
 struct Agents(Arc<Mutex<Registered>>, Arc<Notify>);
 
 #[zbus::interface(name = "org.bluez.AgentManager1")]

@@ -103,6 +103,21 @@ fn bluetoothd_may_come_late_be_killed_and_come_back() {
 }
 
 #[test]
+fn what_bluetoothd_did_not_list_it_is_asked_for_again() {
+    let name = "what_bluetoothd_did_not_list_it_is_asked_for_again";
+    with_bus(name, async |_| {
+        let _bluez = bluez::start_busy().await;
+        let mut room = Room::start().await;
+        loop {
+            if let Event::AdapterSeen(adapter) = room.next().await {
+                assert_eq!((adapter.id.as_str(), adapter.powered), ("hci0", true));
+                return;
+            }
+        }
+    });
+}
+
+#[test]
 fn nothing_the_room_does_starts_bluetoothd() {
     with_bus("nothing_the_room_does_starts_bluetoothd", async |folder| {
         let mut room = Room::start().await;

@@ -107,7 +107,12 @@ def measure(laboratory: Laboratory, repeat: int, minutes: float) -> list[Figure]
 
 def wait_ready(pi: Pi) -> None:
     """Waits for the window of the first start and for a sound output."""
-    pi.wait_status(lambda s: s["pairing"]["open"] and s["bluetooth"]["discoverable"] and s["sound"]["state"] == "ready", 30)
+    pi.wait_status(
+        lambda status: status["pairing"]["open"]
+        and status["bluetooth"]["discoverable"]
+        and status["sound"]["state"] == "ready",
+        30,
+    )
 
 
 def start_to_discoverable(pi: Pi, repeat: int) -> Figure:
@@ -172,7 +177,12 @@ def play_to_audible(pi: Pi, phone: Phone, repeat: int) -> list[Figure]:
         whole.append((audible - pressed) * 1000)
         stream.append((audible - playback.packets[0].sent) * 1000)
     return [
-        Figure("play on a bonded phone to audible", "ms", whole, "page, encryption, AVDTP and start, all of it the phone's doing"),
+        Figure(
+            "play on a bonded, disconnected phone to audible",
+            "ms",
+            whole,
+            "page, encryption, AVDTP and start, all of it the phone's doing",
+        ),
         Figure("first packet to audible", "ms", stream, "packet sent to first sample above -50 dBFS"),
     ]
 

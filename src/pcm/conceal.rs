@@ -3,20 +3,25 @@
 //!
 //! Invariant: pure and without allocation after construction. What comes out never steps further
 //! from one frame to the next than the sound before it did in the same place, so a gap is heard as
-//! a dip and never as a click; after 60 ms there is silence.
+//! a dip and never as a click, and is never louder than that sound; after 60 ms there is silence.
 //!
 //! The gap is filled with what was heard one *lag* earlier, the lag being the shift at which the
 //! last few milliseconds resemble what came before them most. Sound that returns is faded in over
-//! the repetition; from silence, which is also how a stream begins, it fades in more slowly.
+//! the repetition; from silence, which is also how a stream begins, it fades in more slowly. Sound
+//! that is lost again meanwhile is a new gap, filled from what was heard, be it made up or not.
 
 /// Fills gaps in one stream.
 #[derive(Clone, Debug)]
 pub struct Concealer {
     channels: usize,
-    /// What was played last, newest at the end.
+    /// What was heard last, newest at the end.
     history: Vec<f32>,
     /// The same with the channels added up, only up to date while a lag is looked for.
     mono: Vec<f32>,
+    /// How far the sound before this gap had stepped within the lag, for each channel.
+    step: [f32; 2],
+    /// The loudest sample before this gap.
+    peak: f32,
     times: Times,
     state: State,
 }
@@ -82,6 +87,16 @@ impl Times {
             1.0 - rise(done)
         }
     }
+
+    /// The gain so far into a gap, in comparison with that of what is repeated there.
+    fn decay(&self, missing: usize, lag: usize) -> f32 {
+        let repeated = self.gain(missing.saturating_sub(lag));
+        if repeated > 0.0 {
+            self.gain(missing) / repeated
+        } else {
+            0.0
+        }
+    }
 }
 
 /// Rises from 0 to 1 with a level start and end.
@@ -99,6 +114,8 @@ impl Concealer {
             channels,
             history: vec![0.0; frames * channels],
             mono: vec![0.0; frames],
+            step: [0.0; 2],
+            peak: 0.0,
             times,
             state: State::Missing {
                 frames: times.fade,
@@ -138,25 +155,21 @@ impl Concealer {
     /// Fills `out` in place of sound that is missing.
     pub fn conceal(&mut self, out: &mut [f32]) {
         let (mut missing, lag) = match self.state {
-            State::Steady => (0, self.find_lag()),
+            State::Steady | State::Returning { .. } => (0, self.begin_gap()),
             State::Missing { frames, lag } => (frames, lag),
-            State::Returning { missing, lag, .. } => (missing, lag),
         };
-        let mut rest = out;
-        while !rest.is_empty() {
+        for part in out.chunks_mut(lag * self.channels) {
             if missing >= self.times.fade {
-                rest.fill(0.0);
-                break;
+                part.fill(0.0);
+                continue;
             }
-            let length = lag.min(rest.len() / self.channels);
-            let (part, after) = rest.split_at_mut(length * self.channels);
-            self.repeat(part, missing, lag);
-            for frame in part.chunks_exact_mut(self.channels) {
-                let gain = self.times.gain(missing);
-                frame.iter_mut().for_each(|sample| *sample *= gain);
-                missing += 1;
+            for (i, frame) in part.chunks_exact_mut(self.channels).enumerate() {
+                for (channel, sample) in frame.iter_mut().enumerate() {
+                    *sample = self.repeated(i, channel, missing + i, lag);
+                }
             }
-            rest = after;
+            missing += part.len() / self.channels;
+            self.remember(part);
         }
         self.state = State::Missing {
             frames: missing.min(self.times.fade),
@@ -176,20 +189,21 @@ impl Concealer {
             return 0;
         };
         let total = (fade - done).min(frames.len() / self.channels);
-        for frame in frames.chunks_exact_mut(self.channels).take(total) {
-            let mut repeated = [0.0; 2];
-            let repeated = &mut repeated[..self.channels];
-            self.repeat(repeated, missing, lag);
-            let (old, new) = (self.times.gain(missing), rise(done as f32 / fade as f32));
-            for (sample, repeated) in frame.iter_mut().zip(repeated) {
-                *sample = *sample * new + *repeated * old * (1.0 - new);
+        for part in frames[..total * self.channels].chunks_mut(lag * self.channels) {
+            for (i, frame) in part.chunks_exact_mut(self.channels).enumerate() {
+                let new = rise((done + i) as f32 / fade as f32);
+                for (channel, sample) in frame.iter_mut().enumerate() {
+                    let old = self.repeated(i, channel, missing + i, lag);
+                    *sample = *sample * new + old * (1.0 - new);
+                }
             }
-            missing = (missing + 1).min(self.times.fade);
-            done += 1;
+            missing += part.len() / self.channels;
+            done += part.len() / self.channels;
+            self.remember(part);
         }
         self.state = if done < fade {
             State::Returning {
-                missing,
+                missing: missing.min(self.times.fade),
                 lag,
                 done,
                 fade,
@@ -200,24 +214,27 @@ impl Concealer {
         total
     }
 
-    /// Continues the history into `out`, at most one lag, without a step at the seam, and without
-    /// the fade. `missing` tells how far into the gap it begins.
-    fn repeat(&mut self, out: &mut [f32], missing: usize, lag: usize) {
-        let end = self.history.len();
-        let from = end - lag * self.channels;
-        out.copy_from_slice(&self.history[from..from + out.len()]);
-        if missing == 0 {
-            // Go on from the last frame by the step that was made here one lag ago.
-            for channel in 0..self.channels {
-                let step = self.history[end - self.channels + channel]
-                    - self.history[from - self.channels + channel];
-                let seam = out.chunks_exact_mut(self.channels).take(self.times.seam);
-                for (i, frame) in seam.enumerate() {
-                    frame[channel] += step * (1.0 - rise(i as f32 / self.times.seam as f32));
-                }
-            }
+    /// Takes the measure of the sound before a gap that begins; returns the lag to repeat it at.
+    fn begin_gap(&mut self) -> usize {
+        let lag = self.find_lag();
+        let last = self.history.len() - self.channels;
+        let earlier = last - lag * self.channels;
+        for channel in 0..self.channels {
+            self.step[channel] = self.history[last + channel] - self.history[earlier + channel];
         }
-        self.remember(out);
+        let louder = |peak: f32, sample: &f32| peak.max(sample.abs());
+        self.peak = self.history.iter().fold(0.0, louder);
+        lag
+    }
+
+    /// The sound that goes on from what was heard, `i` frames after the newest of it, less than a
+    /// lag, and `missing` frames into the gap.
+    fn repeated(&self, i: usize, channel: usize, missing: usize, lag: usize) -> f32 {
+        let from = self.history.len() - (lag - i) * self.channels;
+        // Goes on from the last frame by the step that was made here one lag ago.
+        let seam = self.step[channel] * (1.0 - rise(missing as f32 / self.times.seam as f32));
+        let sample = self.history[from + channel] * self.times.decay(missing, lag) + seam;
+        sample.clamp(-self.peak, self.peak)
     }
 
     fn remember(&mut self, frames: &[f32]) {
