@@ -31,8 +31,8 @@ SETTLE_TIMEOUT = 90
 
 CLEAN_STATE = f"""
 systemctl stop dotd.service bluetooth.service 2>/dev/null
-systemctl unmask --quiet dotd.service bluetooth.service
-systemctl unmask --runtime --quiet dotd.service bluetooth.service
+masks=$(find {{/etc,/run}}/systemd/system/{{dotd,bluetooth}}.service -lname /dev/null 2>/dev/null)
+if [ -n "$masks" ]; then rm $masks; systemctl daemon-reload; fi
 while mountpoint --quiet /var/lib/dotd; do umount /var/lib/dotd || break; done
 rm -rf /var/lib/dotd/* /var/lib/dotd/.[!.]* /var/lib/bluetooth/*
 if [ -e {PRISTINE_CONFIG} ]; then cp -p {PRISTINE_CONFIG} {CONFIG}; fi
