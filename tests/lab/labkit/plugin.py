@@ -19,8 +19,15 @@ from labkit.phone import Phone
 from labkit.pi import Pi
 from labkit.radio import Radio
 
+SOUND_STATE = """
+export PIPEWIRE_RUNTIME_DIR=/run/dotd
+timeout 5 pw-top --batch-mode --iterations 3
+for file in /proc/asound/card0/pcm*/sub0/{status,hw_params}; do echo "$file:"; cat "$file"; done
+pw-dump
+"""
 PHONE_NAMES = ["Anna's iPhone", "Ben's Pixel", "Cleo's Galaxy", "Dan's phone"]
 _outcomes = pytest.StashKey[dict[str, pytest.TestReport]]()
+_sound = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,10 +55,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item):
-    """Lets fixtures know how the test went."""
+    """Lets fixtures know how the test went, and looks at the sound while phones are still there."""
     report = yield
     item.stash.setdefault(_outcomes, {})[report.when] = report
+    pi = getattr(item, "funcargs", {}).get("pi")
+    if report.when == "call" and report.failed and pi and pi.machine.alive:
+        item.stash[_sound] = sound_state(pi)
     return report
+
+
+def sound_state(pi: Pi) -> str:
+    """What PipeWire and the sound card are doing."""
+    try:
+        return pi.sh(SOUND_STATE, check=False).stdout
+    except GuestError as error:
+        return f"it could not be had: {error}\n"
 
 
 @pytest.fixture(scope="session")
@@ -142,6 +160,7 @@ def finish(
     folder = laboratory.artifacts / re.sub(r"[^\w.-]+", "-", name)
     if failed and pi.machine.alive:
         laboratory.collect(pi, folder)
+        (folder / "sound.txt").write_text(request.node.stash.get(_sound, ""))
     laboratory.keep_recordings(pi, folder)
     if trouble := pi.machine.trouble:
         pytest.fail(f"the virtual Pi itself had trouble: {'; '.join(trouble)}")
