@@ -2,7 +2,8 @@
 //!
 //! Invariant: a phone becomes trusted only by a bond made, or a link used, while the window was open
 //! (or by BlueZ's word when dotd comes to an adapter: the trusted flag, which is cleared whenever it
-//! is seen, since any program on the machine may set it); a service is open only to a phone that is bonded *and* trusted.
+//! is seen, since any program on the machine may set it); a service is open only to a phone that is
+//! bonded *and* trusted.
 //! The agent is the gate: BlueZ's `Pairable` alone lets a stranger in with a "no bonding" link.
 //!
 //! ```text
