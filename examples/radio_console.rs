@@ -40,8 +40,9 @@ struct Console {
 async fn main() -> Result<(), AnyError> {
     tracing_subscriber::fmt().with_writer(io::stderr).init();
     let (events, mut happened) = mpsc::channel(64);
+    let (gateways, _) = mpsc::unbounded_channel();
     let mut console = Console {
-        bluetooth: Bluetooth::start(events).await?,
+        bluetooth: Bluetooth::start(events, gateways, 0).await?,
         streams: BTreeMap::new(),
         allow: false,
         started: Instant::now(),

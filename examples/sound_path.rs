@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use analysis::level;
 use dotd::a2dp::Stream;
-use dotd::audio::{Audio, AudioSettings, Role, StreamSpec};
+use dotd::audio::{Audio, AudioSettings, Role, StreamKey, StreamSpec};
 use dotd::pcm::{Cycle, Nanos, Pace, SECOND, Source, ask_for_real_time, duration_of, now};
 use dotd::policy::Event;
 use dotd::policy::model::{ChannelMode, TransportId, Volume};
@@ -49,8 +49,8 @@ impl Plan {
 
     fn settings(&self, key: &str) -> AudioSettings {
         AudioSettings {
-            remote: None,
             output: self.0.get(key).cloned(),
+            ..AudioSettings::default()
         }
     }
 
@@ -105,12 +105,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let id = TransportId("/org/bluez/hci0/dev_DA_4C_10_DE_00_01/fd0".into());
     let stream = Stream::start(id.clone(), ours, 1024, coding.format(), events)?;
     let (probe, pulled) = Probe::on(&stream, coding);
-    audio.play(id.clone(), spec(coding), probe);
+    audio.play(StreamKey::Music(id.clone()), spec(coding), probe);
     thread::sleep(Duration::from_millis(plan.number("lead", 200.0) as u64));
     let speaking = plan.clone();
     let sender = thread::spawn(move || speak(&speaking, coding, &theirs));
     let clicks = watch(&plan, &audio, &stream, &mut queue, sender)?;
-    audio.stop(&id);
+    audio.stop(StreamKey::Music(id));
     thread::sleep(Duration::from_millis(300));
     let heard = heard.lock().map_err(|_| "poisoned")?;
     println!("the graph missed {} turns", missed_turns(&heard));
@@ -140,7 +140,11 @@ fn watch(
             lost |= event == Event::AudioLost;
             if lost && matches!(event, Event::AudioFound { .. }) {
                 lost = false;
-                audio.play(id.clone(), spec(plan.coding()), stream.source());
+                audio.play(
+                    StreamKey::Music(id.clone()),
+                    spec(plan.coding()),
+                    stream.source(),
+                );
             }
         }
         if !moved && plan.0.contains_key("move") && begin.elapsed().as_secs() >= 3 {

@@ -1,13 +1,11 @@
 //! dotd: turns a Linux box into a Bluetooth speaker.
 //!
 //! Dependency rule (held by `tests/architecture.rs`): [`policy`] is pure and imports nothing but
-//! `std` data and serde; `config` and `store` may use `policy::model`; `bluetooth`, `a2dp`, `audio`
-//! and `api` may use `policy` and never each other, except that `a2dp` and `audio` meet in `pcm`,
-//! which lies below both; [`hfp`] is pure and knows nobody; `ctl` sees `api` and `config`; only
-//! `daemon` sees all.
-//! `std` data and serde; `config` and `store` may use `policy::model`; `bluetooth`, `a2dp`, `hfp`,
-//! `audio` and `api` may use `policy` and never each other, except that `a2dp`, `hfp` and `audio`
-//! meet in `pcm`, which lies below them; `ctl` sees `api` and `config`; only `daemon` sees all.
+//! `std` data and serde; `config` and `store` may use `policy::model`; `bluetooth`, `a2dp`,
+//! `handsfree`, `audio` and `api` may use `policy` and never each other, except that `a2dp`,
+//! `handsfree` and `audio` meet in `pcm`, which lies below them; [`hfp`] is pure and knows nobody,
+//! and `handsfree` is what makes it meet the world; `ctl` sees `api` and `config`; only `daemon`
+//! sees all.
 
 // The made-up phone of the integration tests serves the unit tests as well.
 #[cfg(test)]
@@ -23,6 +21,7 @@ pub mod ctl;
 pub mod daemon;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod handsfree;
 pub mod hfp;
 pub mod pcm;
 pub mod policy;

@@ -4,125 +4,19 @@
 
 mod common;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use common::DEADLINE;
 use common::bus::Bus;
-use common::speaker::{Answer, Speaker, address, granted, kitchen, phone, stream};
-use dotd::api::{ApiError, Error, PhoneProxy, SpeakerProxy, wire};
+use common::client::{Scene, changed, expected, next, path_of};
+use common::speaker::{Speaker, address, granted, kitchen, phone, stream};
+use dotd::api::{ApiError, Error, wire};
 use dotd::policy::event::Request;
 use dotd::policy::model::Volume;
-use dotd::policy::snapshot::{AdapterStatus, AudioStatus};
+use dotd::policy::snapshot::{AdapterStatus, AudioStatus, MicrophoneStatus};
 use dotd::policy::{Rejection, RejectionKind, Snapshot, Story};
-use futures_util::StreamExt;
-use zbus::fdo::{InterfacesAddedStream, InterfacesRemovedStream, ObjectManagerProxy};
-use zbus::fdo::{PropertiesChangedStream, PropertiesProxy};
+use zbus::fdo::{InterfacesAddedStream, InterfacesRemovedStream};
 use zbus::names::{InterfaceName, OwnedInterfaceName};
-use zbus::proxy::CacheProperties;
-use zbus::zvariant::{OwnedObjectPath, OwnedValue};
-use zbus::{Connection, Message};
-
-/// The service and a client of it.
-struct Scene {
-    client: Connection,
-    speaker: Speaker,
-    bus: Bus,
-}
-
-type Properties = BTreeMap<String, String>;
-
-impl Scene {
-    async fn new(snapshot: Snapshot, answer: Answer) -> Self {
-        let bus = Bus::open();
-        let speaker = Speaker::start(&bus, snapshot, answer).unwrap();
-        let builder = zbus::connection::Builder::address(bus.address.as_str()).unwrap();
-        let client = builder.build().await.unwrap();
-        Self {
-            client,
-            speaker,
-            bus,
-        }
-    }
-
-    async fn proxy(&self) -> SpeakerProxy<'static> {
-        SpeakerProxy::builder(&self.client)
-            .cache_properties(CacheProperties::No)
-            .build()
-            .await
-            .unwrap()
-    }
-
-    async fn phone(&self, last: u8) -> PhoneProxy<'static> {
-        PhoneProxy::builder(&self.client)
-            .path(wire::phone_path(address(last)))
-            .unwrap()
-            .cache_properties(CacheProperties::No)
-            .build()
-            .await
-            .unwrap()
-    }
-
-    async fn objects(&self) -> ObjectManagerProxy<'static> {
-        ObjectManagerProxy::builder(&self.client)
-            .destination(wire::SERVICE)
-            .unwrap()
-            .path(wire::ROOT)
-            .unwrap()
-            .build()
-            .await
-            .unwrap()
-    }
-
-    async fn properties_at(&self, path: &str) -> PropertiesProxy<'static> {
-        PropertiesProxy::builder(&self.client)
-            .destination(wire::SERVICE)
-            .unwrap()
-            .path(path.to_owned())
-            .unwrap()
-            .build()
-            .await
-            .unwrap()
-    }
-
-    async fn all(&self, path: &str, interface: &str) -> Properties {
-        let interface = InterfaceName::try_from(interface).unwrap();
-        let properties = self.properties_at(path).await;
-        readable(properties.get_all(interface).await.unwrap())
-    }
-}
-
-fn readable(properties: HashMap<String, OwnedValue>) -> Properties {
-    let shown = |(name, value): (String, OwnedValue)| (name, value.to_string());
-    properties.into_iter().map(shown).collect()
-}
-
-/// Waits for what comes next, not for ever.
-async fn next<S: StreamExt + Unpin>(stream: &mut S) -> S::Item {
-    let next = tokio::time::timeout(DEADLINE, stream.next()).await;
-    next.expect("something comes").expect("the stream goes on")
-}
-
-/// Returns the object, the interface and the changes of the next `PropertiesChanged`.
-async fn changed(stream: &mut PropertiesChangedStream) -> (String, Properties) {
-    let signal = next(stream).await;
-    let args = signal.args().unwrap();
-    assert!(args.invalidated_properties().is_empty());
-    let changed = args.changed_properties().iter();
-    let changed = changed.map(|(name, value)| {
-        let value = value.try_to_owned().unwrap();
-        ((*name).to_owned(), value.to_string())
-    });
-    (args.interface_name().to_string(), changed.collect())
-}
-
-fn path_of(message: &Message) -> String {
-    message.header().path().unwrap().to_string()
-}
-
-fn expected(pairs: &[(&str, &str)]) -> Properties {
-    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    pairs.iter().map(owned).collect()
-}
+use zbus::zvariant::OwnedObjectPath;
 
 #[tokio::test]
 async fn the_speaker_shows_the_snapshot() {
@@ -138,6 +32,8 @@ async fn the_speaker_shows_the_snapshot() {
             ("MemoryProblem", "\"\""),
             ("Discoverable", "false"),
             ("MaxVolume", "byte 0x50"),
+            ("Microphone", "\"USB Microphone\""),
+            ("MicrophoneMuted", "false"),
             ("Name", "\"Kitchen\""),
             ("Output", "\"Built-in Audio\""),
             ("Pairing", "false"),
@@ -187,14 +83,19 @@ async fn phones_are_objects() {
         shown,
         expected(&[
             ("Address", "\"DA:4C:10:DE:00:01\""),
+            ("AssistantListens", "false"),
             ("Bonded", "true"),
+            ("CallVolume", "byte 0x00"),
             ("Codec", "\"SBC\""),
             ("Connected", "true"),
             ("FirstSeen", "uint64 1700000000"),
+            ("Gateway", "@a{sv} {}"),
+            ("HandsFree", "false"),
             ("LastSeen", "uint64 1700000100"),
             ("Name", "\"Anna's iPhone\""),
             ("Playing", "true"),
             ("Trusted", "true"),
+            ("Voice", "\"\""),
             ("Volume", "byte 0x2d"),
         ])
     );
@@ -237,6 +138,10 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
             name: "Bath".to_owned(),
             adapter: AdapterStatus::Missing,
             audio: AudioStatus::NoOutput,
+            microphone: MicrophoneStatus {
+                name: None,
+                muted: true,
+            },
             volume: Volume::new(1).unwrap(),
             max_volume: Volume::new(2).unwrap(),
             config_problems: Some("broken".to_owned()),
@@ -248,8 +153,8 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
     let names: Vec<_> = changes.keys().map(String::as_str).collect();
     assert_eq!(
         names.join(" "),
-        "Adapter AdapterState Address AudioState ConfigProblems MaxVolume MemoryProblem Name Output \
-         Pairing PairingUntil Powered Volume"
+        "Adapter AdapterState Address AudioState ConfigProblems MaxVolume MemoryProblem Microphone \
+         MicrophoneMuted Name Output Pairing PairingUntil Powered Volume"
     );
     // Every property is as it was signalled.
     let now = scene.all(wire::ROOT, "org.dotd.Speaker1").await;
@@ -280,20 +185,27 @@ async fn objects_come_and_go_with_their_phones() {
     let interfaces = args.interfaces_and_properties();
     let carol = &interfaces[&InterfaceName::try_from("org.dotd.Phone1").unwrap()];
     assert_eq!(carol["Name"].to_string(), "\"Carol\"");
-    assert_eq!(carol.len(), 11);
-    let signal = next(&mut removed).await;
+    assert_eq!(carol.len(), 16);
+    let signal = next(&mut added).await;
     let args = signal.args().unwrap();
-    assert_eq!(
-        args.object_path().as_str(),
-        "/org/dotd/phones/DA_4C_10_DE_00_01"
-    );
-    assert_eq!(
-        args.interfaces()
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>(),
-        ["org.dotd.Phone1"]
-    );
+    let names = args.interfaces_and_properties().keys();
+    let names: Vec<_> = names.map(ToString::to_string).collect();
+    assert_eq!(names, ["org.dotd.Calls1"]);
+    for gone in ["org.dotd.Calls1", "org.dotd.Phone1"] {
+        let signal = next(&mut removed).await;
+        let args = signal.args().unwrap();
+        assert_eq!(
+            args.object_path().as_str(),
+            "/org/dotd/phones/DA_4C_10_DE_00_01"
+        );
+        assert_eq!(
+            args.interfaces()
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+            [gone]
+        );
+    }
     let error = scene.phone(1).await.connect().await.unwrap_err();
     assert!(error.to_string().contains("Unknown object"), "{error}");
     assert_eq!(stage.requests(), []);
@@ -309,6 +221,8 @@ async fn calls_become_requests() {
     speaker.set_name(" Bath ").await.unwrap();
     speaker.set_name("").await.unwrap();
     speaker.set_volume(100).await.unwrap();
+    speaker.set_microphone(false).await.unwrap();
+    speaker.set_microphone(true).await.unwrap();
     anna.set_volume(0).await.unwrap();
     anna.connect().await.unwrap();
     anna.disconnect().await.unwrap();
@@ -330,6 +244,8 @@ async fn calls_become_requests() {
             "{\"request\":\"rename\",\"name\":\"Bath\"}".to_owned(),
             "{\"request\":\"rename\",\"name\":null}".to_owned(),
             "{\"request\":\"set-volume\",\"phone\":null,\"volume\":100}".to_owned(),
+            "{\"request\":\"mute-microphone\",\"muted\":true}".to_owned(),
+            "{\"request\":\"mute-microphone\",\"muted\":false}".to_owned(),
             format!("{{\"request\":\"set-volume\",{anna},\"volume\":0}}"),
             format!("{{\"request\":\"connect\",{anna}}}"),
             format!("{{\"request\":\"disconnect\",{anna}}}"),

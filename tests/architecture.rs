@@ -13,6 +13,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("a2dp", &["a2dp", "pcm", "policy"]),
     ("audio", &["audio", "pcm", "policy"]),
     ("hfp", &["hfp", "pcm"]),
+    ("handsfree", &["handsfree", "hfp", "pcm", "policy"]),
     ("api", &["api", "policy"]),
     ("cli", &["cli", "config"]),
     ("ctl", &["ctl", "api", "cli", "config", "policy"]),
@@ -39,11 +40,17 @@ const IMPURE: &[&str] = &[
 /// Files outside `policy` that are pure all the same.
 const PURE: &[&str] = &[
     "policy/",
-    "a2dp/buffer",
-    "a2dp/lateness",
     "a2dp/rtp",
+    "handsfree/voice/fade",
+    "handsfree/voice/level",
+    "handsfree/voice/pacer",
     "hfp/",
     "pcm/conceal",
+    "pcm/ringtone",
+    "pcm/playout/aims",
+    "pcm/playout/buffer",
+    "pcm/playout/lateness",
+    "pcm/playout/servo",
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -27,6 +27,7 @@ fn status_says_on_one_screen_how_it_is() {
          Bluetooth  ready on hci0 (DA:4C:10:DE:00:00)\n  \
          Pairing    closed\n  \
          Sound      Built-in Audio, volume starts at 60, at most 80\n  \
+         Microphone USB Microphone\n  \
          Phones     Anna's iPhone  playing SBC 44.1 kHz joint stereo, volume 45\n             \
          Bob's Pixel    connected, volume 60\n             \
          Eve's Pixel    not connected, last seen on 14 November 2023\n"
@@ -47,6 +48,7 @@ fn status_says_what_is_wrong_and_what_to_do() {
          Bluetooth  bluetoothd is not running; start it with `systemctl start bluetooth`\n  \
          Pairing    closed\n  \
          Sound      PipeWire is not running; see `systemctl status dotd-pipewire`\n  \
+         Microphone no microphone: callers hear silence\n  \
          Config     broken, the one before it holds:\n             \
          dotd.toml:2:7: volume.max is 140; allowed is 0 to 100\n  \
          State      nothing would survive a restart: the disk is full; make room\n  \
@@ -89,6 +91,7 @@ fn status_as_json_keeps_its_promise() {
             "pairing": {"open": false, "until": null},
             "sound": {"state": "ready", "output": "Built-in Audio", "start_volume": 60,
                       "max_volume": 80},
+            "microphone": {"name": "USB Microphone", "muted": false},
             "config_problems": null,
             "memory_problem": null,
             "phones": [
@@ -98,13 +101,16 @@ fn status_as_json_keeps_its_promise() {
                  "stream": {"codec": "SBC", "rate": 44100, "channels": 2,
                             "channel_mode": "joint stereo", "max_bitpool": 53, "packets": 1000,
                             "lost": 3, "concealed_ms": 0, "underruns": 0, "buffer_ms": 0,
-                            "delay_ms": 92, "drift_ppm": 0.0, "bit_rate": 328_000}},
+                            "delay_ms": 92, "drift_ppm": 0.0, "bit_rate": 328_000},
+                 "hands_free": null},
                 {"name": "Bob's Pixel", "address": "DA:4C:10:DE:00:02", "trusted": true,
                  "bonded": true, "connected": true, "playing": false, "volume": 60,
-                 "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null},
+                 "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null,
+                 "hands_free": null},
                 {"name": "Eve's Pixel", "address": "DA:4C:10:DE:00:03", "trusted": true,
                  "bonded": true, "connected": false, "playing": false, "volume": 60,
-                 "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null},
+                 "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null,
+                 "hands_free": null},
             ],
         })
     );
@@ -201,6 +207,11 @@ fn without_a_daemon_it_says_how_to_start_it() {
         &["connect", "x"],
         &["name"],
         &["volume", "3"],
+        &["calls"],
+        &["call", "answer"],
+        &["call", "hangup", "1"],
+        &["mic", "off"],
+        &["assistant"],
         &["monitor"],
     ] {
         let told = run(&bus.address, args).fails_with(3);
@@ -354,6 +365,12 @@ fn a_wrong_command_line_exits_with_2() {
         &["connect"],
         &["pair", "stop", "--wait"],
         &["volume", "1", "2"],
+        &["call"],
+        &["call", "dial"],
+        &["call", "hangup", "mom"],
+        &["call", "--phone", "anna"],
+        &["mic", "loud"],
+        &["assistant", "sing"],
     ] {
         let run = run("unix:path=/nowhere", args);
         assert_eq!(run.code, 2, "{run:?}");

@@ -28,6 +28,8 @@ fn line(action: &Action) -> Option<String> {
         Action::Tell(story) => Some(format!("tell   {story}")),
         Action::Radio(order) => Some(format!("radio  {}", plain(order))),
         Action::Stream(order) => Some(format!("stream {}", plain(order))),
+        Action::Sound(order) => Some(format!("sound  {}", plain(order))),
+        Action::HandsFree { phone, order } => Some(format!("calls  {phone} {}", plain(order))),
         Action::Reply { id, result } => {
             let result = result
                 .as_ref()

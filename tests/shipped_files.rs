@@ -13,12 +13,13 @@ use std::process::Command;
 
 use clap_complete::Shell;
 use common::bus::Bus;
-use common::speaker::{Speaker, address, granted, kitchen};
+use common::speaker::{Speaker, address, busy_kitchen, granted};
 use dotd::api::wire;
 use dotd::config::reference::{self, Preset};
 use dotd::config::{self, Settings};
 use dotd::ctl::args::Page;
 use dotd::ctl::{self, man};
+use dotd::policy::calls::facts::CallId;
 use zbus::fdo::IntrospectableProxy;
 
 fn repository(path: &str) -> PathBuf {
@@ -160,13 +161,17 @@ fn interface(introspection: &str, name: &str) -> String {
 #[tokio::test]
 async fn the_introspection_is_what_the_service_shows() {
     let bus = Bus::open();
-    let _speaker = Speaker::start(&bus, kitchen(), granted()).unwrap();
+    let _speaker = Speaker::start(&bus, busy_kitchen(), granted()).unwrap();
     let builder = zbus::connection::Builder::address(bus.address.as_str()).unwrap();
     let client = builder.build().await.unwrap();
     let anna = wire::phone_path(address(1));
+    let mom = wire::call_path(address(1), CallId(1));
     for (path, name) in [
         (wire::ROOT, "org.dotd.Speaker1"),
+        (wire::ROOT, "org.dotd.Calls1"),
+        (anna.as_str(), "org.dotd.Calls1"),
         (anna.as_str(), "org.dotd.Phone1"),
+        (mom.as_str(), "org.dotd.Call1"),
     ] {
         let proxy = IntrospectableProxy::builder(&client)
             .destination(wire::SERVICE)

@@ -7,17 +7,16 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, mpsc};
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use crate::pcm::{self, MILLISECOND, Meters, Nanos, SECOND, ask_for_real_time, duration_of};
+use crate::pcm::playout::{Aims, Controller, Outlet, Playout};
+use crate::pcm::{self, MILLISECOND, Meters, Nanos, SECOND, Signal};
+use crate::pcm::{ask_for_real_time, duration_of};
 use crate::policy::model::StreamFormat;
 
-use super::buffer::{Controller, Playout};
 use super::receiver::{Received, Receiver};
 use super::report::Reporter;
-use super::stream::{Outlet, Signal};
 
 /// The smallest buffer for a packet: BlueZ's default MTU for media.
 const SMALLEST_MTU: usize = 672;
@@ -65,7 +64,7 @@ impl Intake {
             new_outlets,
             outlet: None,
             receiver,
-            controller: Controller::new(format.rate()),
+            controller: Controller::new(format.rate(), Aims::MUSIC),
             reporter,
             gauge: Gauge::new(meters),
             format,
@@ -93,16 +92,8 @@ impl Intake {
 
     fn receive_all(&mut self, packet: &mut [u8]) -> End {
         loop {
-            let mut ready = [
-                PollFd::new(&self.socket, PollFlags::IN),
-                PollFd::new(self.signal.fd(), PollFlags::IN),
-            ];
-            match poll(&mut ready, None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return End::Failed(errno),
-            }
-            if !ready[1].revents().is_empty() {
-                self.signal.clear();
+            if let Err(errno) = self.signal.wait_beside(&self.socket, None) {
+                return End::Failed(errno);
             }
             if self.signal.is_stopping() {
                 return End::Dropped;

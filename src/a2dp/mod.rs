@@ -4,16 +4,11 @@
 //! events, and hands out a [`Source`](crate::pcm::Source). It knows neither BlueZ nor PipeWire.
 //!
 //! ```text
-//! socket ─ rtp ─ sbc ─ conceal (lost) ─ ring ─ conceal (late) ─▶ audio thread
-//!             └───── buffer: how long to wait, how fast to play ─────┘
+//! socket ─ rtp ─ sbc ─ conceal (lost) ─▶ pcm::playout ─ conceal (late) ─▶ audio thread
 //! ```
 
-pub mod buffer;
 mod error;
 mod intake;
-pub mod lateness;
-mod link;
-mod playout;
 mod receiver;
 mod report;
 pub mod rtp;

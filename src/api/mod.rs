@@ -4,6 +4,8 @@
 //! policy's answer; properties show the last snapshot that was published, and every change of it is
 //! signalled exactly once. Each interface is defined once, for the service and for its clients.
 
+mod call;
+mod calls;
 mod phone;
 mod publish;
 mod requests;
@@ -19,6 +21,8 @@ use tokio::task::JoinHandle;
 use zbus::Connection;
 use zbus::fdo::{DBusProxy, ObjectManager, RequestNameFlags, RequestNameReply};
 
+pub use call::{Call, CallProxy};
+pub use calls::{Calls, CallsProxy};
 pub use phone::{Phone, PhoneProxy};
 pub use requests::Replies;
 pub use speaker::{Happened, HappenedArgs, HappenedStream, Speaker, SpeakerProxy};
@@ -90,12 +94,14 @@ pub async fn serve(
     let (replies, answers) = Replies::new();
     let published = Published::new(figures);
     let speaker = Speaker::new(Arc::clone(&published), requests.clone());
+    let calls = Calls::new(None, requests.clone());
     let mut publisher =
         Publisher::new(connection, published, requests, snapshots, stories, answers);
 
     let objects = connection.object_server();
     objects.at(wire::ROOT, ObjectManager).await?;
     objects.at(wire::ROOT, speaker).await?;
+    objects.at(wire::ROOT, calls).await?;
     publisher.publish().await?;
 
     let bus = DBusProxy::new(connection).await?;

@@ -124,6 +124,37 @@ impl Phone {
         Ok(self.view()?.volume)
     }
 
+    /// Whether it is connected for calls.
+    #[zbus(property)]
+    fn hands_free(&self) -> fdo::Result<bool> {
+        Ok(self.view()?.hands_free)
+    }
+
+    /// How the sound of its calls comes here: "CVSD", "mSBC" or "LC3-SWB"; empty while it does not.
+    #[zbus(property)]
+    fn voice(&self) -> fdo::Result<String> {
+        Ok(self.view()?.voice)
+    }
+
+    /// The volume of its calls, 0 to 100; 0 while it is not connected for calls.
+    #[zbus(property)]
+    fn call_volume(&self) -> fdo::Result<u8> {
+        Ok(self.view()?.call_volume)
+    }
+
+    /// Whether its assistant listens.
+    #[zbus(property)]
+    fn assistant_listens(&self) -> fdo::Result<bool> {
+        Ok(self.view()?.assistant_listens)
+    }
+
+    /// What it tells of itself, without what it does not tell: Service b (it has a network),
+    /// Signal y (0 to 5), Roaming b (the network is a foreign one), Battery y (0 to 5), Operator s.
+    #[zbus(property)]
+    fn gateway(&self) -> fdo::Result<HashMap<String, OwnedValue>> {
+        Ok(self.view()?.gateway)
+    }
+
     /// When it was trusted, in seconds since 1970; 0 if it is not.
     #[zbus(property)]
     fn first_seen(&self) -> fdo::Result<u64> {

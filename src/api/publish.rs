@@ -14,14 +14,17 @@ use zbus::Connection;
 use zbus::object_server::{Interface, SignalEmitter};
 use zbus::zvariant::{OwnedObjectPath, Value};
 
+use super::call::Call;
+use super::calls::Calls;
 use super::phone::Phone;
 use super::requests::{Answer, Requests};
 use super::speaker::Speaker;
-use super::view::{self, PhoneView, SpeakerView};
+use super::view::{self, CallView, PhoneView, SpeakerView};
 use super::wire;
 use super::{ApiError, Figures, StreamFigures};
+use crate::policy::calls::facts::CallId;
 use crate::policy::model::{Address, TransportId};
-use crate::policy::snapshot::PhoneStatus;
+use crate::policy::snapshot::{CallStatus, PhoneStatus};
 use crate::policy::{Snapshot, Story};
 
 /// The snapshot that the objects on the bus show.
@@ -57,13 +60,27 @@ impl Published {
             .map(of)
     }
 
+    /// Returns what `of` makes of a call of the phone; nothing if it is not there.
+    pub(super) fn call<T>(
+        &self,
+        phone: Address,
+        call: CallId,
+        of: impl FnOnce(&CallStatus) -> T,
+    ) -> Option<T> {
+        let found = self.phone(phone, |phone| {
+            let calls = calls_of(Some(phone));
+            calls.get(&call).copied().map(of)
+        });
+        found.flatten()
+    }
+
     pub(super) fn figures(&self, transport: &TransportId) -> Option<StreamFigures> {
         (self.figures)(transport)
     }
 
-    fn replace(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+    fn replace(&self, snapshot: Arc<Snapshot>) {
         let mut current = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut current, snapshot)
+        *current = snapshot;
     }
 }
 
@@ -138,38 +155,101 @@ impl Publisher {
     /// Puts the latest snapshot on the bus.
     pub(super) async fn publish(&mut self) -> zbus::Result<()> {
         let after = Arc::new(self.snapshots.borrow_and_update().clone());
-        let before = self.published.replace(Arc::clone(&after));
+        let before = self.published.snapshot();
         let (old, new) = (by_address(&before), by_address(&after));
+
+        // What is gone leaves first: nobody is to see an object without its properties.
+        for (&address, &phone) in &old {
+            let left = new.get(&address).copied();
+            self.remove_calls(address, phone, left).await?;
+            if left.is_none() {
+                self.remove(address).await?;
+            }
+        }
+        self.published.replace(Arc::clone(&after));
 
         let properties = |snapshot: &Snapshot| SpeakerView::from(snapshot).properties();
         let changed = view::changes(properties(&before), properties(&after));
         self.signal::<Speaker>(wire::ROOT, changed).await?;
 
-        for (address, phone) in &new {
-            let path = wire::phone_path(*address);
-            match old.get(address) {
+        for (&address, &phone) in &new {
+            let before = old.get(&address).copied();
+            match before {
                 Some(before) => {
+                    let path = wire::phone_path(address);
                     let properties = |phone: &PhoneStatus| PhoneView::from(phone).properties();
                     let changed = view::changes(properties(before), properties(phone));
                     self.signal::<Phone>(path.as_str(), changed).await?;
                 }
-                None => self.add(*address, &path).await?,
+                None => self.add(address).await?,
+            }
+            self.publish_calls(address, before, phone).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the calls of a phone to the bus.
+    async fn publish_calls(
+        &self,
+        phone: Address,
+        before: Option<&PhoneStatus>,
+        after: &PhoneStatus,
+    ) -> zbus::Result<()> {
+        let old = calls_of(before);
+        for (id, call) in calls_of(Some(after)) {
+            let path = wire::call_path(phone, id);
+            match old.get(&id) {
+                Some(before) => {
+                    let properties = |call: &CallStatus| CallView::from(call).properties();
+                    let changed = view::changes(properties(before), properties(call));
+                    self.signal::<Call>(path.as_str(), changed).await?;
+                }
+                None => {
+                    let published = Arc::clone(&self.published);
+                    let call = Call::new(phone, id, published, self.requests.clone());
+                    self.connection.object_server().at(path, call).await?;
+                }
             }
         }
-        for phone in old.keys().filter(|phone| !new.contains_key(phone)) {
-            let path = wire::phone_path(*phone);
-            self.connection
-                .object_server()
-                .remove::<Phone, _>(path)
-                .await?;
+        Ok(())
+    }
+
+    /// Takes calls off the bus that are over, or whose phone is gone: the object server would drop
+    /// what lies below a phone without a word.
+    async fn remove_calls(
+        &self,
+        phone: Address,
+        before: &PhoneStatus,
+        after: Option<&PhoneStatus>,
+    ) -> zbus::Result<()> {
+        let left = calls_of(after);
+        for id in calls_of(Some(before)).into_keys() {
+            if !left.contains_key(&id) {
+                let path = wire::call_path(phone, id);
+                let objects = self.connection.object_server();
+                objects.remove::<Call, _>(path).await?;
+            }
         }
         Ok(())
     }
 
     /// The object server signals `InterfacesAdded`, with all properties.
-    async fn add(&self, phone: Address, path: &OwnedObjectPath) -> zbus::Result<()> {
+    async fn add(&self, phone: Address) -> zbus::Result<()> {
+        let objects = self.connection.object_server();
+        let path = wire::phone_path(phone);
+        let calls = Calls::new(Some(phone), self.requests.clone());
         let phone = Phone::new(phone, Arc::clone(&self.published), self.requests.clone());
-        self.connection.object_server().at(path, phone).await?;
+        objects.at(&path, phone).await?;
+        objects.at(&path, calls).await?;
+        Ok(())
+    }
+
+    /// The object server signals `InterfacesRemoved`.
+    async fn remove(&self, phone: Address) -> zbus::Result<()> {
+        let objects = self.connection.object_server();
+        let path = wire::phone_path(phone);
+        objects.remove::<Calls, _>(&path).await?;
+        objects.remove::<Phone, _>(&path).await?;
         Ok(())
     }
 
@@ -203,4 +283,10 @@ impl Publisher {
 fn by_address(snapshot: &Snapshot) -> BTreeMap<Address, &PhoneStatus> {
     let phones = snapshot.phones.iter();
     phones.map(|phone| (phone.address, phone)).collect()
+}
+
+fn calls_of(phone: Option<&PhoneStatus>) -> BTreeMap<CallId, &CallStatus> {
+    let hands_free = phone.and_then(|phone| phone.hands_free.as_ref());
+    let calls = hands_free.into_iter().flat_map(|it| &it.calls);
+    calls.map(|status| (status.call.id, status)).collect()
 }

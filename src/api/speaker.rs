@@ -99,6 +99,12 @@ impl Speaker {
         self.requests.put(request).await
     }
 
+    /// Lets calls hear the room, or gives them silence instead; for good.
+    async fn set_microphone(&self, on: bool) -> Result<(), Error> {
+        let request = Request::MuteMicrophone { muted: !on };
+        self.requests.put(request).await
+    }
+
     /// Something happened: its kind, the phone it happened to (or the speaker; the object need not
     /// exist any more), a sentence for people, and the details as JSON.
     #[zbus(signal)]
@@ -169,6 +175,18 @@ impl Speaker {
     #[zbus(property)]
     fn output(&self) -> String {
         self.view().output
+    }
+
+    /// What the room is heard with in calls; empty while there is no microphone.
+    #[zbus(property)]
+    fn microphone(&self) -> String {
+        self.view().microphone
+    }
+
+    /// Whether calls get silence instead of the room.
+    #[zbus(property)]
+    fn microphone_muted(&self) -> bool {
+        self.view().microphone_muted
     }
 
     /// The volume that a phone starts with, 0 to 100.

@@ -4,11 +4,11 @@
 
 use std::collections::HashMap;
 
-use zbus::zvariant::Value;
+use zbus::zvariant::{OwnedValue, Value};
 
 use super::wire;
 use crate::policy::Snapshot;
-use crate::policy::snapshot::{AdapterStatus, AudioStatus, PhoneStatus};
+use crate::policy::snapshot::{AdapterStatus, AudioStatus, CallStatus, PhoneStatus};
 
 /// The properties of an object that signal their changes, by name.
 pub(super) type Properties<const N: usize> = [(&'static str, Value<'static>); N];
@@ -36,6 +36,8 @@ pub(super) struct SpeakerView {
     pub(super) pairing_until: u64,
     pub(super) audio_state: &'static str,
     pub(super) output: String,
+    pub(super) microphone: String,
+    pub(super) microphone_muted: bool,
     pub(super) volume: u8,
     pub(super) max_volume: u8,
     pub(super) config_problems: String,
@@ -69,6 +71,8 @@ impl From<&Snapshot> for SpeakerView {
             pairing_until: snapshot.pairing_until.unwrap_or_default(),
             audio_state: wire::audio_state(&snapshot.audio),
             output,
+            microphone: snapshot.microphone.name.clone().unwrap_or_default(),
+            microphone_muted: snapshot.microphone.muted,
             volume: snapshot.volume.percent(),
             max_volume: snapshot.max_volume.percent(),
             config_problems: snapshot.config_problems.clone().unwrap_or_default(),
@@ -78,7 +82,7 @@ impl From<&Snapshot> for SpeakerView {
 }
 
 impl SpeakerView {
-    pub(super) fn properties(self) -> Properties<14> {
+    pub(super) fn properties(self) -> Properties<16> {
         [
             ("Name", self.name.into()),
             ("Address", self.address.into()),
@@ -90,6 +94,8 @@ impl SpeakerView {
             ("PairingUntil", self.pairing_until.into()),
             ("AudioState", self.audio_state.into()),
             ("Output", self.output.into()),
+            ("Microphone", self.microphone.into()),
+            ("MicrophoneMuted", self.microphone_muted.into()),
             ("Volume", self.volume.into()),
             ("MaxVolume", self.max_volume.into()),
             ("ConfigProblems", self.config_problems.into()),
@@ -109,12 +115,19 @@ pub(super) struct PhoneView {
     pub(super) playing: bool,
     pub(super) codec: &'static str,
     pub(super) volume: u8,
+    pub(super) hands_free: bool,
+    pub(super) voice: String,
+    pub(super) call_volume: u8,
+    pub(super) assistant_listens: bool,
+    pub(super) gateway: HashMap<String, OwnedValue>,
     pub(super) first_seen: u64,
     pub(super) last_seen: u64,
 }
 
 impl From<&PhoneStatus> for PhoneView {
     fn from(phone: &PhoneStatus) -> Self {
+        let calls = phone.hands_free.as_ref();
+        let voice = calls.and_then(|calls| calls.voice);
         Self {
             address: phone.address.to_string(),
             name: phone.name.clone(),
@@ -124,6 +137,11 @@ impl From<&PhoneStatus> for PhoneView {
             playing: phone.stream.is_some(),
             codec: phone.stream.as_ref().map_or("", |s| s.format.codec()),
             volume: phone.volume.percent(),
+            hands_free: calls.is_some(),
+            voice: voice.map(|codec| codec.to_string()).unwrap_or_default(),
+            call_volume: calls.map_or(0, |calls| calls.volume.percent()),
+            assistant_listens: calls.is_some_and(|calls| calls.assistant),
+            gateway: calls.map_or_else(HashMap::new, |calls| wire::gateway(&calls.gateway)),
             first_seen: phone.first_seen.unwrap_or_default(),
             last_seen: phone.last_seen.unwrap_or_default(),
         }
@@ -131,7 +149,7 @@ impl From<&PhoneStatus> for PhoneView {
 }
 
 impl PhoneView {
-    pub(super) fn properties(self) -> Properties<10> {
+    pub(super) fn properties(self) -> Properties<15> {
         [
             ("Address", self.address.into()),
             ("Name", self.name.into()),
@@ -141,8 +159,54 @@ impl PhoneView {
             ("Playing", self.playing.into()),
             ("Codec", self.codec.into()),
             ("Volume", self.volume.into()),
+            ("HandsFree", self.hands_free.into()),
+            ("Voice", self.voice.into()),
+            ("CallVolume", self.call_volume.into()),
+            ("AssistantListens", self.assistant_listens.into()),
+            ("Gateway", self.gateway.into()),
             ("FirstSeen", self.first_seen.into()),
             ("LastSeen", self.last_seen.into()),
+        ]
+    }
+}
+
+/// `org.dotd.Call1`.
+#[derive(Debug)]
+pub(super) struct CallView {
+    pub(super) state: &'static str,
+    pub(super) number: String,
+    pub(super) name: String,
+    pub(super) direction: &'static str,
+    pub(super) multiparty: bool,
+    pub(super) since: u64,
+    pub(super) answered: u64,
+}
+
+impl From<&CallStatus> for CallView {
+    fn from(status: &CallStatus) -> Self {
+        let call = &status.call;
+        Self {
+            state: wire::call_state(call.state),
+            number: call.number.clone(),
+            name: call.name.clone().unwrap_or_default(),
+            direction: wire::call_direction(call.direction),
+            multiparty: call.multiparty,
+            since: status.since,
+            answered: status.answered.unwrap_or_default(),
+        }
+    }
+}
+
+impl CallView {
+    pub(super) fn properties(self) -> Properties<7> {
+        [
+            ("State", self.state.into()),
+            ("Number", self.number.into()),
+            ("Name", self.name.into()),
+            ("Direction", self.direction.into()),
+            ("Multiparty", self.multiparty.into()),
+            ("Since", self.since.into()),
+            ("Answered", self.answered.into()),
         ]
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use zbus::DBusError;
 use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
 
+use crate::policy::calls::facts::{CallId, CallState, Direction, Gateway};
 use crate::policy::event::RadioBlock;
 use crate::policy::model::{Address, StreamFormat};
 use crate::policy::snapshot::{AdapterStatus, AudioStatus, StreamStatus};
@@ -19,6 +20,8 @@ pub const SERVICE: &str = "org.dotd";
 pub const ROOT: &str = "/org/dotd";
 /// What the paths of phones begin with.
 const PHONES: &str = "/org/dotd/phones/";
+/// What stands between the path of a phone and the number of its call.
+const CALLS: &str = "/calls/";
 
 /// Returns the object path of a phone.
 pub fn phone_path(phone: Address) -> OwnedObjectPath {
@@ -31,6 +34,19 @@ pub fn phone_path(phone: Address) -> OwnedObjectPath {
 /// Returns the address in a phone's object path.
 pub fn phone_address(path: &str) -> Option<Address> {
     path.strip_prefix(PHONES)?.replace('_', ":").parse().ok()
+}
+
+/// Returns the object path of a call.
+pub fn call_path(phone: Address, call: CallId) -> OwnedObjectPath {
+    let path = format!("{}{CALLS}{}", phone_path(phone).as_str(), call.0);
+    // Digits, letters and underscores: always a path.
+    ObjectPath::from_string_unchecked(path).into()
+}
+
+/// Returns the phone and the call in a call's object path.
+pub fn phone_and_call(path: &str) -> Option<(Address, CallId)> {
+    let (phone, call) = path.split_once(CALLS)?;
+    Some((phone_address(phone)?, CallId(call.parse().ok()?)))
 }
 
 /// Every error of the service, `org.dotd.Error.*`; one for each [`RejectionKind`].
@@ -121,11 +137,52 @@ pub fn stream(
             ("BitRate", figures.bit_rate.into()),
         ]);
     }
+    dictionary(entries)
+}
+
+/// Returns the property `Gateway`: what a phone tells of itself.
+pub fn gateway(gateway: &Gateway) -> HashMap<String, OwnedValue> {
+    let entries = [
+        ("Service", gateway.service.map(Value::from)),
+        ("Signal", gateway.signal.map(Value::from)),
+        ("Roaming", gateway.roaming.map(Value::from)),
+        ("Battery", gateway.battery.map(Value::from)),
+        ("Operator", gateway.operator.as_deref().map(Value::from)),
+    ];
+    let told = entries
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    dictionary(told)
+}
+
+fn dictionary<'a>(
+    entries: impl IntoIterator<Item = (&'a str, Value<'a>)>,
+) -> HashMap<String, OwnedValue> {
     entries
         .into_iter()
         // Only a file descriptor can fail to be owned; there is none.
         .filter_map(|(name, value)| Some((name.to_owned(), value.try_into_owned().ok()?)))
         .collect()
+}
+
+/// Returns a call's property `State`.
+pub fn call_state(state: CallState) -> &'static str {
+    match state {
+        CallState::Incoming => "incoming",
+        CallState::Waiting => "waiting",
+        CallState::Dialing => "dialing",
+        CallState::Alerting => "alerting",
+        CallState::Active => "active",
+        CallState::Held => "held",
+    }
+}
+
+/// Returns a call's property `Direction`.
+pub fn call_direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Incoming => "incoming",
+        Direction::Outgoing => "outgoing",
+    }
 }
 
 /// Returns the property `AdapterState`.
@@ -164,5 +221,36 @@ mod tests {
         assert_eq!(phone_address(&path), Some(phone));
         assert_eq!(phone_address("/org/dotd"), None);
         assert_eq!(phone_address("/org/dotd/phones/DA_4C"), None);
+    }
+
+    #[test]
+    fn a_path_names_its_call_and_whose_it_is() {
+        let phone = Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 1]);
+        let path = call_path(phone, CallId(12));
+        assert_eq!(path.as_str(), "/org/dotd/phones/DA_4C_10_DE_00_01/calls/12");
+        assert!(ObjectPath::try_from(path.as_str()).is_ok());
+        assert_eq!(phone_and_call(&path), Some((phone, CallId(12))));
+        assert_eq!(phone_address(&path), None);
+        for other in [
+            "/org/dotd/phones/DA_4C_10_DE_00_01",
+            "/org/dotd/phones/DA_4C_10_DE_00_01/calls",
+            "/org/dotd/phones/DA_4C_10_DE_00_01/calls/x",
+            "/org/dotd/calls/1",
+        ] {
+            assert_eq!(phone_and_call(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_a_phone_does_not_tell_is_not_there() {
+        assert!(gateway(&Gateway::default()).is_empty());
+        let told = gateway(&Gateway {
+            signal: Some(4),
+            operator: Some("Dot Mobile".to_owned()),
+            ..Gateway::default()
+        });
+        assert_eq!(told.len(), 2);
+        assert_eq!(*told["Signal"], Value::U8(4));
+        assert_eq!(*told["Operator"], Value::from("Dot Mobile"));
     }
 }

@@ -1,50 +1,55 @@
-//! What runs on PipeWire's real-time thread: one turn of one stream.
+//! What runs on PipeWire's real-time thread for a stream that plays: one turn of it.
 //!
 //! Invariant: no allocation, lock, log or system call. What it shares with the rest of the program
-//! is in [`Controls`], atomics only.
+//! is in [`Controls`], atomics only. Nothing that is heard ever jumps: neither the volume, nor the
+//! hush on top of it, nor the end.
 
-use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-use pipewire::spa::sys::{SPA_IO_RATE_MATCH_FLAG_ACTIVE, spa_io_rate_match};
 use pipewire::stream::Stream;
-use pipewire::sys::{pw_stream_get_time_n, pw_time};
 
-use crate::pcm::{Cycle, Nanos, Pace, SECOND, Source, duration_of};
+use crate::pcm::{Cycle, Source};
 
+use super::clock::{self, RateMatch};
 use super::gain::Gain;
 use super::hatch::Inlet;
 
 /// How long a change of volume takes, in milliseconds.
 const VOLUME_RAMP_MS: u32 = 20;
+/// How long it takes until a stream is not heard because of something else, or heard again, in
+/// milliseconds.
+const HUSH_RAMP_MS: u32 = 50;
 /// How long the last fade takes, in milliseconds.
 const LAST_RAMP_MS: u32 = 10;
 
 /// What the audio thread tells the real-time thread about a stream, and what it hears back.
 pub(super) struct Controls {
     gain: AtomicU32,
+    hushed: AtomicBool,
     stopping: AtomicBool,
     silent: AtomicBool,
-    /// PipeWire's own memory; null while it has lent us none.
-    rate_match: AtomicPtr<spa_io_rate_match>,
+    rate_match: RateMatch,
 }
 
 impl Controls {
-    pub(super) fn new(gain: f32) -> Self {
+    pub(super) fn new(gain: f32, hushed: bool) -> Self {
         Self {
             gain: AtomicU32::new(gain.to_bits()),
+            hushed: AtomicBool::new(hushed),
             stopping: AtomicBool::new(false),
             silent: AtomicBool::new(false),
-            rate_match: AtomicPtr::new(ptr::null_mut()),
+            rate_match: RateMatch::default(),
         }
     }
 
     pub(super) fn set_gain(&self, gain: f32) {
         self.gain.store(gain.to_bits(), Relaxed);
+    }
+
+    /// Asks for silence whatever the gain, or takes that back.
+    pub(super) fn hush(&self, on: bool) {
+        self.hushed.store(on, Relaxed);
     }
 
     /// Takes the last fade back.
@@ -63,25 +68,18 @@ impl Controls {
         self.silent.load(Relaxed)
     }
 
-    /// Takes the area through which the rate is matched, as PipeWire lent it.
-    pub(super) fn set_rate_match(&self, area: *mut spa_io_rate_match) {
-        self.rate_match.store(area, Release);
+    /// Where the area through which the rate is matched goes to, as PipeWire lends it.
+    pub(super) fn rate_match(&self) -> &RateMatch {
+        &self.rate_match
     }
 
     fn gain(&self) -> f32 {
         f32::from_bits(self.gain.load(Relaxed))
     }
 
-    fn match_rate(&self, pace: Pace) {
-        let area = self.rate_match.load(Acquire);
-        if !area.is_null() {
-            // SAFETY: PipeWire lends the area from the time it says so until it sets it to null,
-            // and both it and we touch it on this thread only.
-            unsafe {
-                (*area).rate = pace.ratio().recip();
-                (*area).flags |= SPA_IO_RATE_MATCH_FLAG_ACTIVE;
-            }
-        }
+    /// The factor on top of the gain.
+    fn hush_gain(&self) -> f32 {
+        if self.hushed.load(Relaxed) { 0.0 } else { 1.0 }
     }
 }
 
@@ -91,6 +89,7 @@ pub(super) struct Turner {
     inlet: Inlet,
     controls: Arc<Controls>,
     gain: Gain,
+    hush: Gain,
     rate: u32,
     channels: usize,
 }
@@ -98,11 +97,13 @@ pub(super) struct Turner {
 impl Turner {
     pub(super) fn new(inlet: Inlet, controls: Arc<Controls>, rate: u32, channels: u8) -> Self {
         let gain = Gain::new(controls.gain());
+        let hush = Gain::new(controls.hush_gain());
         Self {
             source: None,
             inlet,
             controls,
             gain,
+            hush,
             rate,
             channels: usize::from(channels),
         }
@@ -110,7 +111,7 @@ impl Turner {
 
     /// Fills one buffer.
     pub(super) fn process(&mut self, stream: &Stream) {
-        let cycle = self.cycle(stream);
+        let cycle = clock::cycle(stream, self.rate);
         let Some(mut buffer) = stream.dequeue_buffer() else {
             return;
         };
@@ -139,9 +140,17 @@ impl Turner {
     }
 
     fn fill(&mut self, samples: &mut [f32], cycle: Cycle) {
+        if self.source.is_none() {
+            // Nothing is heard that could jump, and what begins now must not be heard first.
+            self.hush = Gain::new(self.controls.hush_gain());
+        }
         self.inlet.take(&mut self.source);
         match &mut self.source {
-            Some(source) => self.controls.match_rate(source.pull(samples, cycle)),
+            Some(source) => {
+                let pace = source.pull(samples, cycle);
+                // A source that is to go faster has more frames consumed for each that comes out.
+                self.controls.rate_match.set(pace.ratio().recip());
+            }
             None => samples.fill(0.0),
         }
         if self.controls.stopping.load(Relaxed) {
@@ -149,27 +158,136 @@ impl Turner {
                 self.inlet.give_back(&mut self.source);
                 self.controls.silent.store(true, Relaxed);
             }
-            self.gain.move_to(0.0, self.rate / 1000 * LAST_RAMP_MS);
+            self.gain.move_to(0.0, self.frames(LAST_RAMP_MS));
         } else {
             let target = self.controls.gain();
-            self.gain.move_to(target, self.rate / 1000 * VOLUME_RAMP_MS);
+            self.gain.move_to(target, self.frames(VOLUME_RAMP_MS));
         }
+        let hush = self.controls.hush_gain();
+        self.hush.move_to(hush, self.frames(HUSH_RAMP_MS));
         self.gain.apply(samples, self.channels);
+        self.hush.apply(samples, self.channels);
     }
 
-    /// Reads the graph's clock, and how long the way to the output is.
-    fn cycle(&self, stream: &Stream) -> Cycle {
-        // SAFETY: pw_time is plain data; zero is what an old library leaves in newer fields.
-        let mut time: pw_time = unsafe { std::mem::zeroed() };
-        // SAFETY: the stream lives, `time` is as long as we say, and the call is real-time safe.
-        unsafe { pw_stream_get_time_n(stream.as_raw_ptr(), &mut time, size_of::<pw_time>()) };
-        let ticks = |count: i64| -> Nanos {
-            let (num, denom) = (i64::from(time.rate.num), i64::from(time.rate.denom.max(1)));
-            count.max(0) * num * SECOND / denom
-        };
-        Cycle {
-            now: time.now,
-            delay: ticks(time.delay) + duration_of(time.buffered, self.rate),
+    fn frames(&self, ms: u32) -> u32 {
+        self.rate / 1000 * ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::hatch::{Hatch, hatch};
+    use crate::pcm::Pace;
+
+    const RATE: u32 = 48_000;
+    /// The hush ramp in frames.
+    const RAMP: usize = 2_400;
+
+    /// Plays the same sample for ever.
+    struct Steady(f32);
+
+    impl Source for Steady {
+        fn pull(&mut self, out: &mut [f32], _: Cycle) -> Pace {
+            out.fill(self.0);
+            Pace::NOMINAL
         }
+    }
+
+    struct Bench {
+        hatch: Hatch,
+        controls: Arc<Controls>,
+        turner: Turner,
+    }
+
+    impl Bench {
+        fn new(gain: f32, hushed: bool) -> Self {
+            let (hatch, inlet) = hatch();
+            let controls = Arc::new(Controls::new(gain, hushed));
+            let turner = Turner::new(inlet, Arc::clone(&controls), RATE, 1);
+            Self {
+                hatch,
+                controls,
+                turner,
+            }
+        }
+
+        fn play(&mut self, sample: f32) {
+            self.controls.play();
+            assert!(self.hatch.hand(Box::new(Steady(sample))).is_ok());
+        }
+
+        /// What is heard in so many frames, in turns of 5 ms.
+        fn heard(&mut self, frames: usize) -> Vec<f32> {
+            let mut out = vec![f32::NAN; frames];
+            for turn in out.chunks_mut(240) {
+                self.turner.fill(turn, Cycle { now: 0, delay: 0 });
+            }
+            out
+        }
+    }
+
+    fn largest_step(sound: &[f32]) -> f32 {
+        let steps = sound.windows(2).map(|w| (w[1] - w[0]).abs());
+        steps.fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn a_hush_fades_out_and_in_whatever_the_volume_does_meanwhile() {
+        let mut bench = Bench::new(0.8, false);
+        bench.play(1.0);
+        let mut sound = bench.heard(480);
+        assert_eq!(sound, [0.8; 480]);
+        bench.controls.hush(true);
+        sound.extend(bench.heard(RAMP + 240));
+        assert!(sound[480 + RAMP / 2] > 0.3);
+        assert_eq!(bench.heard(480), [0.0; 480]);
+        bench.controls.set_gain(0.25);
+        assert_eq!(bench.heard(4_800), [0.0; 4_800]);
+        bench.controls.hush(false);
+        sound.extend(bench.heard(RAMP + 240));
+        assert!(largest_step(&sound) < 1.0 / 2_300.0);
+        assert_eq!(bench.heard(240), [0.25; 240]);
+    }
+
+    #[test]
+    fn a_hush_taken_back_on_the_way_turns_round() {
+        let mut bench = Bench::new(1.0, false);
+        bench.play(1.0);
+        let mut sound = bench.heard(240);
+        for on in [true, false, true, false] {
+            bench.controls.hush(on);
+            sound.extend(bench.heard(960));
+        }
+        sound.extend(bench.heard(2 * RAMP));
+        assert!(largest_step(&sound) < 1.0 / 2_300.0);
+        assert_eq!(sound.last(), Some(&1.0));
+    }
+
+    #[test]
+    fn what_is_played_while_hushed_is_not_heard_from_its_first_sample_on() {
+        for begun_hushed in [true, false] {
+            let mut bench = Bench::new(1.0, begun_hushed);
+            assert_eq!(bench.heard(480), [0.0; 480]);
+            bench.controls.hush(true);
+            bench.play(1.0);
+            assert_eq!(bench.heard(480), [0.0; 480]);
+            bench.play(0.5);
+            assert_eq!(bench.heard(480), [0.0; 480]);
+        }
+    }
+
+    #[test]
+    fn a_hush_that_ended_in_silence_holds_nothing_back() {
+        let mut bench = Bench::new(1.0, true);
+        bench.play(1.0);
+        bench.heard(480);
+        bench.controls.stop();
+        bench.heard(1_440);
+        assert!(bench.controls.is_silent());
+        bench.controls.hush(false);
+        bench.play(1.0);
+        // No longer than the ramp back from the last fade.
+        assert_eq!(bench.heard(1_200)[1_000..], [1.0; 200]);
     }
 }

@@ -1,81 +1,142 @@
-//! What is known of the server's outputs.
+//! What is known of the server's outputs and inputs.
 //!
-//! Invariant: a pure fold over what the registry and the session manager's metadata tell.
+//! Invariant: a pure fold over what the registry and the session manager's metadata tell. Whatever
+//! is counted as an input hears a room: the monitor of an output, which hears what is played, never
+//! is one.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// An output.
+/// An output or an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Output {
+pub(super) struct Endpoint {
+    /// Which it is of all there have been: one that leaves and comes back is another one.
+    pub(super) serial: u64,
     /// What programs call it.
     pub(super) name: String,
     /// What people call it.
     pub(super) description: String,
 }
 
-/// The outputs, and which one is the default.
+/// The outputs and inputs, and which ones are the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Graph {
-    outputs: BTreeMap<u32, Output>,
-    default: Option<String>,
+    outputs: Endpoints,
+    inputs: Endpoints,
+    default_output: Option<String>,
+    default_input: Option<String>,
+    /// How many endpoints there have been.
+    seen: u64,
 }
 
+/// By the server's number for them.
+type Endpoints = BTreeMap<u32, Endpoint>;
+
 impl Graph {
-    /// Takes note of a node, by its properties. Only outputs matter.
+    /// Takes note of a node, by its properties. Only outputs and inputs matter.
     pub(super) fn add<'a>(&mut self, id: u32, property: impl Fn(&str) -> Option<&'a str>) {
-        let is_output = property("media.class")
-            .is_some_and(|class| class == "Audio/Sink" || class == "Audio/Duplex");
-        if let (true, Some(name)) = (is_output, property("node.name")) {
-            let description = property("node.description")
-                .or_else(|| property("node.nick"))
-                .unwrap_or(name);
-            let output = Output {
-                name: name.to_owned(),
-                description: description.to_owned(),
-            };
-            self.outputs.insert(id, output);
-        }
+        let Some(name) = property("node.name") else {
+            return;
+        };
+        let endpoints = match property("media.class") {
+            // A duplex node is an output and nothing else: to the session manager it is one, and
+            // what comes out of it is, but for a few, what was played into it.
+            Some("Audio/Sink" | "Audio/Duplex") => &mut self.outputs,
+            Some("Audio/Source" | "Audio/Source/Virtual") if !name.ends_with(".monitor") => {
+                &mut self.inputs
+            }
+            _ => return,
+        };
+        let description = property("node.description")
+            .or_else(|| property("node.nick"))
+            .unwrap_or(name);
+        self.seen += 1;
+        let endpoint = Endpoint {
+            serial: self.seen,
+            name: name.to_owned(),
+            description: description.to_owned(),
+        };
+        endpoints.insert(id, endpoint);
     }
 
     /// Something left.
     pub(super) fn remove(&mut self, id: u32) {
         self.outputs.remove(&id);
+        self.inputs.remove(&id);
     }
 
     /// The session manager named the default output, as JSON; nothing when it took that back.
-    pub(super) fn set_default(&mut self, value: Option<&str>) {
-        #[derive(Deserialize)]
-        struct Named {
-            name: String,
-        }
-        self.default = value
-            .and_then(|json| serde_json::from_str::<Named>(json).ok())
-            .map(|named| named.name);
+    pub(super) fn set_default_output(&mut self, value: Option<&str>) {
+        self.default_output = named(value);
+    }
+
+    /// The session manager named the default input, as JSON; nothing when it took that back. It may
+    /// well be an output: its monitor.
+    pub(super) fn set_default_input(&mut self, value: Option<&str>) {
+        self.default_input = named(value);
+    }
+
+    /// The session manager has nothing to say any more.
+    pub(super) fn forget_defaults(&mut self) {
+        self.default_output = None;
+        self.default_input = None;
     }
 
     /// Returns the output that was asked for, by name or description, if it is there.
-    pub(super) fn find(&self, wanted: &str) -> Option<&Output> {
-        let by = |matches: fn(&Output) -> &str| {
-            self.outputs
-                .values()
-                .find(|output| matches(output) == wanted)
-        };
-        by(|output| &output.name).or_else(|| by(|output| &output.description))
+    pub(super) fn find(&self, wanted: &str) -> Option<&Endpoint> {
+        find(&self.outputs, wanted)
     }
 
     /// Returns where sound goes: where it should, else to the default.
-    pub(super) fn output(&self, wanted: Option<&str>) -> Option<&Output> {
+    pub(super) fn output(&self, wanted: Option<&str>) -> Option<&Endpoint> {
         wanted
             .and_then(|wanted| self.find(wanted))
-            .or_else(|| self.find(self.default.as_deref()?))
+            .or_else(|| self.find(self.default_output.as_deref()?))
     }
+
+    /// Returns what the room is heard with: the microphone that was asked for, by name or
+    /// description, else the default one. While the one that was asked for is not there, there is
+    /// none: another one may stand in another room.
+    pub(super) fn microphone(&self, wanted: Option<&str>) -> Option<&Endpoint> {
+        match wanted {
+            Some(wanted) => find(&self.inputs, wanted),
+            None => find(&self.inputs, self.default_input.as_deref()?),
+        }
+    }
+}
+
+fn find<'a>(endpoints: &'a Endpoints, wanted: &str) -> Option<&'a Endpoint> {
+    let by = |matches: fn(&Endpoint) -> &str| endpoints.values().find(|it| matches(it) == wanted);
+    by(|endpoint| &endpoint.name).or_else(|| by(|endpoint| &endpoint.description))
+}
+
+/// Reads the name out of what the session manager says of a default.
+fn named(value: Option<&str>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    serde_json::from_str::<Named>(value?)
+        .ok()
+        .map(|named| named.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HDMI: &str = r#"{"name":"alsa_output.hdmi"}"#;
+    const WEBCAM: &str = r#"{"name":"alsa_input.webcam"}"#;
+
+    fn add(graph: &mut Graph, id: u32, class: &str, name: &str, description: &str) {
+        graph.add(id, |key| match key {
+            "media.class" => Some(class),
+            "node.name" => Some(name),
+            "node.description" => Some(description),
+            _ => None,
+        });
+    }
 
     fn graph() -> Graph {
         let mut graph = Graph::default();
@@ -83,30 +144,35 @@ mod tests {
             (30, "Audio/Sink", "alsa_output.hdmi", "Television"),
             (31, "Audio/Source", "alsa_input.usb", "Microphone"),
             (32, "Audio/Sink", "alsa_output.usb", "Desk Speakers"),
+            (33, "Audio/Source", "alsa_input.webcam", "Webcam"),
+            (34, "Audio/Source/Virtual", "echo-cancel", "Desk Speakers"),
+            (35, "Audio/Source", "alsa_output.usb.monitor", "Monitor"),
+            (36, "Audio/Duplex", "loop", "Loop"),
+            (37, "Stream/Output/Audio", "player", "Player"),
         ] {
-            graph.add(id, |key| match key {
-                "media.class" => Some(class),
-                "node.name" => Some(name),
-                "node.description" => Some(description),
-                _ => None,
-            });
+            add(&mut graph, id, class, name, description);
         }
         graph
     }
 
     fn described(graph: &Graph, wanted: Option<&str>) -> Option<String> {
-        graph.output(wanted).map(|o| o.description.clone())
+        graph.output(wanted).map(|it| it.description.clone())
+    }
+
+    fn heard_with<'a>(graph: &'a Graph, wanted: Option<&str>) -> Option<&'a str> {
+        graph.microphone(wanted).map(|it| it.name.as_str())
     }
 
     #[test]
     fn sound_goes_where_it_should_else_to_the_default() {
         let mut graph = graph();
         assert_eq!(described(&graph, None), None);
-        graph.set_default(Some(r#"{"name":"alsa_output.hdmi"}"#));
+        graph.set_default_output(Some(HDMI));
         for (wanted, output) in [
             (None, "Television"),
             (Some("alsa_output.usb"), "Desk Speakers"),
             (Some("Desk Speakers"), "Desk Speakers"),
+            (Some("Loop"), "Loop"),
             (Some("Microphone"), "Television"),
             (Some("not there"), "Television"),
         ] {
@@ -115,9 +181,62 @@ mod tests {
     }
 
     #[test]
+    fn the_room_is_heard_with_what_was_asked_for_or_the_default_and_nothing_else() {
+        let mut graph = graph();
+        assert_eq!(heard_with(&graph, None), None);
+        graph.set_default_input(Some(WEBCAM));
+        for (wanted, microphone) in [
+            (None, Some("alsa_input.webcam")),
+            (Some("alsa_input.usb"), Some("alsa_input.usb")),
+            (Some("Microphone"), Some("alsa_input.usb")),
+            (Some("Desk Speakers"), Some("echo-cancel")),
+            (Some("not there"), None),
+            (Some("player"), None),
+        ] {
+            assert_eq!(heard_with(&graph, wanted), microphone, "{wanted:?}");
+        }
+        graph.remove(33);
+        assert_eq!(heard_with(&graph, None), None);
+        graph.set_default_input(Some(r#"{"name":"alsa_input.usb"}"#));
+        assert_eq!(heard_with(&graph, None), Some("alsa_input.usb"));
+        graph.forget_defaults();
+        assert_eq!(heard_with(&graph, None), None);
+        assert!(heard_with(&graph, Some("Microphone")).is_some());
+    }
+
+    #[test]
+    fn what_is_played_is_never_heard() {
+        let mut graph = graph();
+        graph.set_default_output(Some(HDMI));
+        for monitor in [
+            "alsa_output.hdmi",
+            "alsa_output.usb",
+            "alsa_output.usb.monitor",
+            "loop",
+        ] {
+            graph.set_default_input(Some(&format!(r#"{{"name":"{monitor}"}}"#)));
+            assert_eq!(heard_with(&graph, None), None, "{monitor}");
+            assert_eq!(heard_with(&graph, Some(monitor)), None, "{monitor}");
+        }
+    }
+
+    #[test]
+    fn a_microphone_that_comes_back_is_another_one() {
+        let mut graph = graph();
+        graph.set_default_input(Some(WEBCAM));
+        let before = graph.microphone(None).cloned().unwrap();
+        graph.remove(33);
+        let (name, description) = (before.name.as_str(), "Webcam");
+        add(&mut graph, 33, "Audio/Source", name, description);
+        let after = graph.microphone(None).unwrap();
+        assert_eq!(after.name, before.name);
+        assert_ne!(after.serial, before.serial);
+    }
+
+    #[test]
     fn what_leaves_is_gone() {
         let mut graph = graph();
-        graph.set_default(Some(r#"{"name":"alsa_output.hdmi"}"#));
+        graph.set_default_output(Some(HDMI));
         graph.remove(32);
         assert_eq!(
             described(&graph, Some("Desk Speakers")).unwrap(),
@@ -131,8 +250,10 @@ mod tests {
     fn a_default_that_is_no_json_is_none() {
         let mut graph = graph();
         for value in [None, Some(""), Some("{}"), Some("alsa_output.hdmi")] {
-            graph.set_default(value);
+            graph.set_default_output(value);
+            graph.set_default_input(value);
             assert_eq!(described(&graph, None), None);
+            assert_eq!(heard_with(&graph, None), None);
         }
     }
 

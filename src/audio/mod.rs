@@ -1,18 +1,26 @@
-//! PipeWire: where sound goes.
+//! PipeWire: where sound goes, and where the room's comes from.
 //!
 //! Invariant: this room decides nothing about phones. It plays the sources it is given, on the
-//! output it is told, and reports whether there is a server and an output. PipeWire's objects are
-//! bound to one thread, which owns them all; its real-time thread only ever runs
-//! [`callback`](self::callback).
+//! output it is told; it gives what the microphone hears to the sinks it is given, and never what
+//! an output plays; it reports whether there is a server, an output and a microphone. PipeWire's
+//! objects are bound to one thread, which owns them all; its real-time thread only ever runs
+//! [`callback`](self::callback) and [`microphone`](self::microphone)'s.
 //!
 //! A server that is not there yet, goes away or comes back is handled inside. Its streams are gone
-//! with it: whoever hears [`Event::AudioFound`] plays again what should be heard.
+//! with it: whoever hears [`Event::AudioFound`] plays again what should be heard. Who listens goes
+//! on listening, and what was hushed stays hushed.
 
 mod callback;
+mod clock;
+mod describe;
 mod error;
 mod gain;
 mod graph;
 mod hatch;
+mod listening;
+mod metadata;
+mod microphone;
+mod room;
 mod session;
 mod thread;
 mod voice;
@@ -21,15 +29,15 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use crate::pcm::Source;
+use crate::pcm::{Sink, Source};
 use crate::policy::Event;
-use crate::policy::model::{TransportId, Volume};
+use crate::policy::model::{Address, TransportId, Volume};
 
 pub use error::AudioError;
 
 use thread::Order;
 
-/// Where to play.
+/// Where to play, and what to hear the room with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AudioSettings {
     /// The PipeWire server, by socket name or path; the usual one if nothing is said.
@@ -37,6 +45,20 @@ pub struct AudioSettings {
     /// The output, by node name or description; the default one if nothing is said, and while it
     /// is not there.
     pub output: Option<String>,
+    /// The microphone, by node name or description; the default one if nothing is said. While the
+    /// one that is said is not there, there is none: another one may stand in another room.
+    pub microphone: Option<String>,
+}
+
+/// Names a stream that plays, be it there or not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StreamKey {
+    /// The music of a transport.
+    Music(TransportId),
+    /// The other end of a phone's calls.
+    Voice(Address),
+    /// The ring tone for calls whose phone sends none.
+    Ring,
 }
 
 /// What a stream is for; session managers route and duck by it.
@@ -44,6 +66,10 @@ pub struct AudioSettings {
 pub enum Role {
     /// Music.
     Music,
+    /// People who talk to each other.
+    Communication,
+    /// Something that calls for attention.
+    Notification,
 }
 
 /// What a stream is.
@@ -60,6 +86,10 @@ pub struct StreamSpec {
     /// How loud.
     pub volume: Volume,
 }
+
+/// Makes the sinks of somebody who listens, one for each capture stream: microphones come and go.
+/// Called on the audio thread, where the sinks are dropped as well: each before the next is made.
+pub type Sinks = Box<dyn Fn() -> Box<dyn Sink + Send> + Send>;
 
 /// The thread that talks to PipeWire. Dropping it ends all streams.
 pub struct Audio {
@@ -80,38 +110,62 @@ impl Audio {
         })
     }
 
-    /// Makes a silent stream for transport `id`, linked to its output, so that what it plays later
-    /// is heard from the first sample on. Does nothing while there is no server: prepare again on
+    /// Makes a silent stream, linked to its output, so that what it plays later is heard from the
+    /// first sample on. Does nothing while there is no server: prepare again on
     /// [`Event::AudioFound`].
-    pub fn prepare(&self, id: TransportId, spec: StreamSpec) {
-        self.send(Order::Prepare { id, spec });
+    pub fn prepare(&self, key: StreamKey, spec: StreamSpec) {
+        self.send(Order::Prepare { key, spec });
     }
 
-    /// Plays `source`, in place of what transport `id` played before. Does nothing while there is
-    /// no server: play again on [`Event::AudioFound`].
-    pub fn play(&self, id: TransportId, spec: StreamSpec, source: Box<dyn Source + Send>) {
-        self.send(Order::Play { id, spec, source });
+    /// Plays `source`, in place of what the stream played before. Does nothing while there is no
+    /// server: play again on [`Event::AudioFound`]. When PipeWire refuses, that is told by
+    /// [`Event::StreamEnded`] for music, by
+    /// [`VoiceUnheard`](crate::policy::calls::event::HandsFreeFact::VoiceUnheard) for a voice, and
+    /// in the journal for the ring tone.
+    pub fn play(&self, key: StreamKey, spec: StreamSpec, source: Box<dyn Source + Send>) {
+        self.send(Order::Play { key, spec, source });
     }
 
     /// Changes how loud a stream is, without a click.
-    pub fn set_volume(&self, id: &TransportId, volume: Volume) {
-        self.send(Order::SetVolume {
-            id: id.clone(),
-            volume,
-        });
+    pub fn set_volume(&self, key: StreamKey, volume: Volume) {
+        self.send(Order::SetVolume { key, volume });
+    }
+
+    /// Has a stream not heard whatever its volume, or heard again, without a click. Stays in force
+    /// for what it plays later, be the stream there or not, until [`release`](Self::release).
+    pub fn hush(&self, key: StreamKey, on: bool) {
+        self.send(Order::Hush { key, on });
     }
 
     /// Silences a stream after a short fade. It stays ready.
-    pub fn stop(&self, id: &TransportId) {
-        self.send(Order::Stop { id: id.clone() });
+    pub fn stop(&self, key: StreamKey) {
+        self.send(Order::Stop { key });
     }
 
     /// Lets go of a stream; one that is heard fades.
-    pub fn release(&self, id: &TransportId) {
-        self.send(Order::Release { id: id.clone() });
+    pub fn release(&self, key: StreamKey) {
+        self.send(Order::Release { key });
     }
 
-    /// Plays elsewhere from now on. Streams move along when only the output changes.
+    /// Gives what the microphone hears to a sink of `sinks`, as one channel at `rate` Hz, in place
+    /// of what was done so for this phone before. The stream is seen as `name`. Microphones and
+    /// servers may come and go meanwhile: each time sound begins anew, in a new sink.
+    pub fn listen(&self, phone: Address, name: String, rate: u32, sinks: Sinks) {
+        self.send(Order::Listen {
+            phone,
+            name,
+            rate,
+            sinks,
+        });
+    }
+
+    /// Listens for this phone no more, and drops its sink.
+    pub fn stop_listening(&self, phone: Address) {
+        self.send(Order::StopListening { phone });
+    }
+
+    /// Plays elsewhere and listens elsewhere from now on. Streams move along unless the server
+    /// changes.
     pub fn reconfigure(&self, settings: AudioSettings) {
         self.send(Order::Reconfigure(settings));
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use pipewire::context::ContextRc;
 use pipewire::core::{CoreRc, Listener as CoreListener, PW_ID_CORE};
-use pipewire::metadata::{Metadata, MetadataListener};
+use pipewire::metadata::Metadata;
 use pipewire::properties::{PropertiesBox, properties};
 use pipewire::registry::{GlobalObject, Listener as RegistryListener, RegistryRc};
 use pipewire::spa::utils::dict::DictRef;
@@ -18,11 +18,12 @@ use pipewire::types::ObjectType;
 use pipewire::{Error, keys};
 
 use crate::pcm::Source;
-use crate::policy::model::{TransportId, Volume};
+use crate::policy::model::{Address, Volume};
 
-use super::graph::Graph;
+use super::graph::{Endpoint, Graph};
+use super::metadata::Defaults;
 use super::voice::Voice;
-use super::{AudioSettings, StreamSpec};
+use super::{AudioSettings, StreamKey, StreamSpec};
 
 /// What callbacks leave behind.
 pub(super) type Inbox = Vec<Notice>;
@@ -38,11 +39,20 @@ pub(super) enum Notice {
     /// An object went away.
     Vanished(u32),
     /// The session manager chose another default output.
-    DefaultChosen(Option<String>),
+    OutputChosen(Option<String>),
+    /// The session manager chose another default input.
+    InputChosen(Option<String>),
     /// A stream cannot play.
     VoiceFailed {
-        id: TransportId,
-        /// Which voice: the transport may have a later one by now.
+        key: StreamKey,
+        /// Which voice: there may be a later one by now.
+        serial: u64,
+        error: String,
+    },
+    /// A stream cannot capture.
+    CaptureFailed {
+        phone: Address,
+        /// Which capture: there may be a later one by now.
         serial: u64,
         error: String,
     },
@@ -55,7 +65,9 @@ pub(super) enum Outcome {
     /// The session is over.
     Lost,
     /// A stream ended, and why.
-    Ended(TransportId, String),
+    Ended(StreamKey, String),
+    /// The capture for this phone with this number ended, and why.
+    Deaf(Address, u64, String),
 }
 
 /// How much of the server's answers is in.
@@ -63,21 +75,21 @@ pub(super) enum Outcome {
 enum Settling {
     /// The list of objects is on its way.
     Objects,
-    /// So is the default output.
-    Default,
+    /// So are the defaults.
+    Defaults,
     /// All is known.
     Settled,
 }
 
 /// The connection and what plays through it.
 pub(super) struct Session {
-    voices: BTreeMap<TransportId, Voice>,
+    voices: BTreeMap<StreamKey, Voice>,
     leaving: Vec<Voice>,
     /// How many voices there were.
     made: u64,
     graph: Graph,
     settling: Settling,
-    metadata: Option<(u32, MetadataListener, Metadata)>,
+    defaults: Option<Defaults>,
     // Listeners go before what they listen to.
     _registry_listener: RegistryListener,
     _core_listener: CoreListener,
@@ -135,7 +147,7 @@ impl Session {
             made: 0,
             graph: Graph::default(),
             settling: Settling::Objects,
-            metadata: None,
+            defaults: None,
             _registry_listener: registry_listener,
             _core_listener: core_listener,
             registry,
@@ -155,26 +167,36 @@ impl Session {
             Notice::Appeared(object) => self.appeared(&object, settings),
             Notice::Vanished(id) => {
                 self.graph.remove(id);
-                if matches!(self.metadata, Some((metadata, ..)) if metadata == id) {
-                    self.metadata = None;
-                    self.graph.set_default(None);
+                if self.defaults.as_ref().is_some_and(|it| it.id() == id) {
+                    self.defaults = None;
+                    self.graph.forget_defaults();
                 }
             }
-            Notice::DefaultChosen(value) => self.graph.set_default(value.as_deref()),
-            Notice::VoiceFailed { id, serial, error } => {
-                if self.voices.get(&id).is_some_and(|it| it.serial() == serial) {
-                    self.voices.remove(&id);
-                    return Outcome::Ended(id, error);
+            Notice::OutputChosen(value) => self.graph.set_default_output(value.as_deref()),
+            Notice::InputChosen(value) => self.graph.set_default_input(value.as_deref()),
+            Notice::VoiceFailed { key, serial, error } => {
+                if self
+                    .voices
+                    .get(&key)
+                    .is_some_and(|it| it.serial() == serial)
+                {
+                    self.voices.remove(&key);
+                    return Outcome::Ended(key, error);
                 }
             }
+            Notice::CaptureFailed {
+                phone,
+                serial,
+                error,
+            } => return Outcome::Deaf(phone, serial, error),
         }
         Outcome::Known
     }
 
     fn answered(&mut self) {
         self.settling = match self.settling {
-            // The default is told by an object that was only found while the list came in.
-            Settling::Objects if self.core.sync(0).is_ok() => Settling::Default,
+            // They are told by an object that was only found while the list came in.
+            Settling::Objects if self.core.sync(0).is_ok() => Settling::Defaults,
             _ => Settling::Settled,
         };
     }
@@ -189,26 +211,10 @@ impl Session {
             self.aim_when_found(settings);
         } else if properties.get("metadata.name") == Some("default") {
             match self.registry.bind::<Metadata, _>(object) {
-                Ok(metadata) => self.listen(object.id, metadata),
+                Ok(it) => self.defaults = Some(Defaults::listen(object.id, it, &self.inbox)),
                 Err(error) => tracing::debug!(%error, "PipeWire's metadata cannot be read"),
             }
         }
-    }
-
-    fn listen(&mut self, id: u32, metadata: Metadata) {
-        let inbox = Rc::clone(&self.inbox);
-        let listener = metadata
-            .add_listener_local()
-            .property(move |subject, key, _, value| {
-                // No key at all means that everything was taken back.
-                if subject == PW_ID_CORE && key.is_none_or(|key| key == "default.audio.sink") {
-                    let notice = Notice::DefaultChosen(value.map(str::to_owned));
-                    inbox.borrow_mut().push(notice);
-                }
-                0
-            })
-            .register();
-        self.metadata = Some((id, listener, metadata));
     }
 
     /// Says whether all that the server has to tell at first has been told.
@@ -222,6 +228,19 @@ impl Session {
         Some(output.description.clone())
     }
 
+    /// Returns what the room is heard with, once that is settled.
+    pub(super) fn microphone(&self, settings: &AudioSettings) -> Option<&Endpoint> {
+        if !self.is_settled() {
+            return None;
+        }
+        self.graph.microphone(settings.microphone.as_deref())
+    }
+
+    /// The connection itself, for streams that are not voices.
+    pub(super) fn core(&self) -> &CoreRc {
+        &self.core
+    }
+
     /// Returns the name of the output that was asked for. While it is not there the session
     /// manager decides.
     fn target(&self, settings: &AudioSettings) -> Option<String> {
@@ -229,14 +248,15 @@ impl Session {
         Some(output.name.clone())
     }
 
-    /// Has a voice ready for what the transport will play.
+    /// Has a voice ready for what will be played; one that has to be made is `hushed`, or not.
     pub(super) fn prepare(
         &mut self,
-        id: &TransportId,
+        key: &StreamKey,
         spec: &StreamSpec,
+        hushed: bool,
         settings: &AudioSettings,
     ) -> Result<(), Error> {
-        if let Some(voice) = self.voices.get(id) {
+        if let Some(voice) = self.voices.get(key) {
             if voice.suits(spec) {
                 voice.set_volume(spec.volume);
                 return Ok(());
@@ -245,36 +265,45 @@ impl Session {
         let target = self.target(settings);
         let core = self.core.clone();
         self.made += 1;
-        let voice = Voice::new(core, (id, self.made), spec, target.as_deref(), &self.inbox)?;
-        self.voices.insert(id.clone(), voice);
+        let named = (key, self.made);
+        let voice = Voice::new(core, named, spec, hushed, target.as_deref(), &self.inbox)?;
+        self.voices.insert(key.clone(), voice);
         Ok(())
     }
 
-    /// Plays a source, in place of what the transport played before.
+    /// Plays a source, in place of what the stream played before.
     pub(super) fn play(
         &mut self,
-        id: &TransportId,
+        key: &StreamKey,
         spec: &StreamSpec,
+        hushed: bool,
         source: Box<dyn Source + Send>,
         settings: &AudioSettings,
     ) -> Result<(), Error> {
-        self.prepare(id, spec, settings)?;
-        let Some(voice) = self.voices.get_mut(id) else {
+        self.prepare(key, spec, hushed, settings)?;
+        let Some(voice) = self.voices.get_mut(key) else {
             return Err(Error::CreationFailed);
         };
         voice.play(source)
     }
 
     /// Changes how loud a stream is.
-    pub(super) fn set_volume(&self, id: &TransportId, volume: Volume) {
-        if let Some(voice) = self.voices.get(id) {
+    pub(super) fn set_volume(&self, key: &StreamKey, volume: Volume) {
+        if let Some(voice) = self.voices.get(key) {
             voice.set_volume(volume);
         }
     }
 
+    /// Has a stream not heard whatever its volume, or heard again.
+    pub(super) fn hush(&self, key: &StreamKey, on: bool) {
+        if let Some(voice) = self.voices.get(key) {
+            voice.hush(on);
+        }
+    }
+
     /// Begins the last fade of what a stream plays.
-    pub(super) fn stop(&mut self, id: &TransportId, now: Instant) {
-        if let Some(voice) = self.voices.get_mut(id) {
+    pub(super) fn stop(&mut self, key: &StreamKey, now: Instant) {
+        if let Some(voice) = self.voices.get_mut(key) {
             voice.stop(now);
         }
     }
@@ -287,8 +316,8 @@ impl Session {
     }
 
     /// Lets go of a stream, after its last fade.
-    pub(super) fn release(&mut self, id: &TransportId, now: Instant) {
-        if let Some(mut voice) = self.voices.remove(id) {
+    pub(super) fn release(&mut self, key: &StreamKey, now: Instant) {
+        if let Some(mut voice) = self.voices.remove(key) {
             voice.stop(now);
             self.leaving.push(voice);
         }
@@ -305,20 +334,14 @@ impl Session {
         fading.count() > 0 || !self.leaving.is_empty()
     }
 
-    /// Moves every stream to the output that is asked for now.
+    /// Moves every stream that plays to the output that is asked for now.
     pub(super) fn aim(&self, settings: &AudioSettings) {
-        let Some((_, _, metadata)) = &self.metadata else {
+        let Some(defaults) = &self.defaults else {
             return;
         };
-        // The session manager reads this as "wherever the default is".
-        let target = self.target(settings).unwrap_or_else(|| "-1".to_owned());
+        let target = self.target(settings);
         for voice in self.voices.values() {
-            metadata.set_property(
-                voice.node(),
-                "target.object",
-                Some("Spa:String"),
-                Some(&target),
-            );
+            defaults.aim(voice.node(), target.as_deref());
         }
     }
 

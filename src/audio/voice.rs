@@ -1,34 +1,28 @@
-//! One stream in PipeWire.
+//! One stream in PipeWire that plays.
 //!
 //! Invariant: made, steered and dropped on the audio thread; what runs on the real-time thread is
 //! given away at once and never touched again.
 
 use std::cell::RefCell;
-use std::io::Cursor;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pipewire::Error;
 use pipewire::core::CoreRc;
-use pipewire::properties::{PropertiesBox, properties};
-use pipewire::spa::param::audio::{AudioFormat, AudioInfoRaw, MAX_CHANNELS};
-use pipewire::spa::pod::{Object, Pod, Value, serialize::PodSerializer};
+use pipewire::spa::pod::Pod;
 use pipewire::spa::sys as spa;
 use pipewire::spa::utils::Direction;
 use pipewire::stream::{StreamFlags, StreamListener, StreamRc, StreamState};
-use pipewire::{Error, keys};
 
 use crate::pcm::Source;
-use crate::policy::model::{TransportId, Volume};
+use crate::policy::model::Volume;
 
 use super::callback::{Controls, Turner};
+use super::describe;
 use super::hatch::{Hatch, hatch};
 use super::session::{Inbox, Notice};
-use super::{Role, StreamSpec};
-
-/// The turn of the graph that is asked for: short, since a whole turn must be in the buffer, but
-/// every turn wakes a small computer up in several places.
-const LATENCY: &str = "512/48000";
+use super::{StreamKey, StreamSpec};
 
 /// The last fade ends by then even if nobody pulls.
 const LAST_WORD: Duration = Duration::from_millis(200);
@@ -51,41 +45,42 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    /// Makes a silent one for a transport, with a number of its own, and for the output with this
-    /// name if one is given.
+    /// Makes a silent one with a number of its own, hushed or not, and for the output with the name
+    /// `target` if one is given.
     pub(super) fn new(
         core: CoreRc,
-        (id, serial): (&TransportId, u64),
+        (key, serial): (&StreamKey, u64),
         spec: &StreamSpec,
+        hushed: bool,
         target: Option<&str>,
         inbox: &Rc<RefCell<Inbox>>,
     ) -> Result<Self, Error> {
-        let stream = StreamRc::new(core, "dotd", described(id, spec, target))?;
-        let controls = Arc::new(Controls::new(spec.volume.gain()));
+        let stream = StreamRc::new(core, "dotd", describe::playback(key, spec, target))?;
+        let controls = Arc::new(Controls::new(spec.volume.gain(), hushed));
         let (hatch, inlet) = hatch();
         let turner = Turner::new(inlet, Arc::clone(&controls), spec.rate, spec.channels);
         let turns = stream
             .add_local_listener_with_user_data(turner)
             .process(|stream, turner| turner.process(stream))
             .register()?;
-        let (inbox, id) = (Rc::clone(inbox), id.clone());
+        let (inbox, key) = (Rc::clone(inbox), key.clone());
         let lent = Arc::clone(&controls);
         let changes = stream
             .add_local_listener_with_user_data(())
             .state_changed(move |_, (), _, new| {
                 if let StreamState::Error(error) = new {
-                    let id = id.clone();
-                    let notice = Notice::VoiceFailed { id, serial, error };
+                    let key = key.clone();
+                    let notice = Notice::VoiceFailed { key, serial, error };
                     inbox.borrow_mut().push(notice);
                 }
             })
             .io_changed(move |_, (), area_id, area, _| {
                 if area_id == spa::SPA_IO_RateMatch {
-                    lent.set_rate_match(area.cast());
+                    lent.rate_match().lend(area.cast());
                 }
             })
             .register()?;
-        let format = format(spec)?;
+        let format = describe::format(spec.rate, spec.channels)?;
         let mut params = [Pod::from_bytes(&format).ok_or(Error::CreationFailed)?];
         stream.connect(
             Direction::Output,
@@ -137,6 +132,11 @@ impl Voice {
         self.controls.set_gain(volume.gain());
     }
 
+    /// Has it not heard whatever its volume, or heard again.
+    pub(super) fn hush(&self, on: bool) {
+        self.controls.hush(on);
+    }
+
     /// Begins the last fade.
     pub(super) fn stop(&mut self, now: Instant) {
         self.controls.stop();
@@ -157,85 +157,5 @@ impl Voice {
         }
         self.hatch.sweep();
         false
-    }
-}
-
-fn described(id: &TransportId, spec: &StreamSpec, target: Option<&str>) -> PropertiesBox {
-    let role = match spec.role {
-        Role::Music => "Music",
-    };
-    let mut properties = properties! {
-        *keys::MEDIA_TYPE => "Audio",
-        *keys::MEDIA_CATEGORY => "Playback",
-        *keys::MEDIA_ROLE => role,
-        *keys::NODE_NAME => node_name(id),
-        *keys::APP_NAME => "dotd",
-        *keys::NODE_LATENCY => LATENCY,
-        // Volumes and outputs are remembered by dotd, per phone.
-        "state.restore-props" => "false",
-        "state.restore-target" => "false",
-    };
-    let name = spec.name.replace('\0', "");
-    properties.insert(*keys::NODE_DESCRIPTION, name.as_str());
-    properties.insert(*keys::MEDIA_NAME, name.as_str());
-    if let Some(target) = target {
-        properties.insert(*keys::TARGET_OBJECT, target);
-    }
-    properties
-}
-
-/// Names the node after the phone's address, which BlueZ's path of a transport holds.
-fn node_name(id: &TransportId) -> String {
-    let device = id.0.split('/').find_map(|part| part.strip_prefix("dev_"));
-    let name: String = device
-        .unwrap_or(&id.0)
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
-    format!("dotd.{name}")
-}
-
-fn format(spec: &StreamSpec) -> Result<Vec<u8>, Error> {
-    let mut info = AudioInfoRaw::new();
-    info.set_format(AudioFormat::F32LE);
-    info.set_rate(spec.rate);
-    info.set_channels(u32::from(spec.channels));
-    let mut position = [0; MAX_CHANNELS];
-    if spec.channels == 1 {
-        position[0] = spa::SPA_AUDIO_CHANNEL_MONO;
-    } else {
-        position[0] = spa::SPA_AUDIO_CHANNEL_FL;
-        position[1] = spa::SPA_AUDIO_CHANNEL_FR;
-    }
-    info.set_position(position);
-    let object = Value::Object(Object {
-        type_: spa::SPA_TYPE_OBJECT_Format,
-        id: spa::SPA_PARAM_EnumFormat,
-        properties: info.into(),
-    });
-    PodSerializer::serialize(Cursor::new(Vec::new()), &object)
-        .map(|(cursor, _)| cursor.into_inner())
-        .map_err(|_| Error::CreationFailed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nodes_are_named_after_phones() {
-        for (id, name) in [
-            (
-                "/org/bluez/hci0/dev_DA_4C_10_DE_00_01/fd3",
-                "dotd.DA_4C_10_DE_00_01",
-            ),
-            (
-                "/org/bluez/hci0/dev_DA_4C_10_DE_00_01/sep2/fd3",
-                "dotd.DA_4C_10_DE_00_01",
-            ),
-            ("test tone", "dotd.test_tone"),
-        ] {
-            assert_eq!(node_name(&TransportId(id.to_owned())), name);
-        }
     }
 }

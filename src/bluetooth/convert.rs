@@ -68,6 +68,14 @@ pub(super) fn adapter_id(path: &str) -> Option<&str> {
         .filter(|id| !id.is_empty() && !id.contains('/'))
 }
 
+/// Returns the object path of a device; nothing when `adapter` cannot be part of a path.
+pub(super) fn device_path(adapter: &str, device: Address) -> Option<OwnedObjectPath> {
+    let device = device.to_string().replace(':', "_");
+    ObjectPath::try_from(format!("{ROOT}{adapter}/dev_{device}"))
+        .ok()
+        .map(Into::into)
+}
+
 /// Returns adapter and address of the device at `path`, or of the device that the object at `path`
 /// belongs to, like `/org/bluez/hci0/dev_DA_4C_10_DE_00_01/fd3`.
 pub(super) fn device_of(path: &str) -> Option<(&str, Address)> {

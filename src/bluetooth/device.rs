@@ -20,6 +20,10 @@ const AUDIO_SOURCE: bluer::Uuid = bluer::Uuid::from_u128(0x0000_110a_0000_1000_8
 const REMOTE_CONTROL: bluer::Uuid =
     bluer::Uuid::from_u128(0x0000_110c_0000_1000_8000_0080_5f9b_34fb);
 
+/// The calls of a phone: the hands-free audio gateway.
+const AUDIO_GATEWAY: bluer::Uuid =
+    bluer::Uuid::from_u128(0x0000_111f_0000_1000_8000_0080_5f9b_34fb);
+
 /// How long BlueZ may be busy with a phone: reading its services, or making a connection that the
 /// phone began.
 const BUSY_DEADLINE: Duration = Duration::from_secs(15);
@@ -27,7 +31,7 @@ const BUSY_DEADLINE: Duration = Duration::from_secs(15);
 /// How long to wait for a change of the phone before a busy BlueZ is asked again without one.
 const BUSY_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Calls a phone and connects its profiles, or, where there is a link already, its music.
+/// Calls a phone and connects its profiles, or, where there is a link already, its music and calls.
 ///
 /// # Errors
 /// What to tell the person who is waiting for the phone.
@@ -57,10 +61,21 @@ async fn connect_when_free(adapter: &Adapter, phone: Address) -> bluer::Result<(
 }
 
 async fn try_connect(device: &Device) -> bluer::Result<()> {
-    if device.is_connected().await? {
-        device.connect_profile(&AUDIO_SOURCE).await
-    } else {
-        device.connect().await
+    if !device.is_connected().await? {
+        return device.connect().await;
+    }
+    match device.connect_profile(&AUDIO_SOURCE).await {
+        Err(error) if !already(&error) => return Err(error),
+        _ => {}
+    }
+    match device.connect_profile(&AUDIO_GATEWAY).await {
+        Err(error) if is_busy(&error) => Err(error),
+        Err(error) => {
+            // Its music is connected, and not every phone has calls, or they are switched off here.
+            tracing::debug!(%error, "a phone comes without its calls");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 
@@ -76,6 +91,23 @@ pub(super) async fn read_services(adapter: &Adapter, phone: Address) -> Result<(
         .await
     {
         // It is at it, or the phone has no remote control; its services are read all the same.
+        Err(error) if is_busy(&error) || already(&error) => Ok(()),
+        Err(error) if error.message == "br-connection-profile-unavailable" => Ok(()),
+        other => other.map_err(BluetoothError::refused(what)),
+    }
+}
+
+/// Connects the calls of a phone. One that has none, or brings them just now, is left at that.
+///
+/// # Errors
+/// When BlueZ says no.
+pub(super) async fn connect_hands_free(
+    adapter: &Adapter,
+    phone: Address,
+) -> Result<(), BluetoothError> {
+    let what = "connect the calls of a phone";
+    let device = device(adapter, phone, what)?;
+    match device.connect_profile(&AUDIO_GATEWAY).await {
         Err(error) if is_busy(&error) || already(&error) => Ok(()),
         Err(error) if error.message == "br-connection-profile-unavailable" => Ok(()),
         other => other.map_err(BluetoothError::refused(what)),

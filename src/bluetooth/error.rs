@@ -39,6 +39,15 @@ pub enum BluetoothError {
         /// What it was asked to do.
         what: &'static str,
     },
+    /// A voice link did not come up.
+    #[error("the voice link did not come up: {source}; bring the phone nearer and call again")]
+    Voice {
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// A phone asked for a voice link and did not wait.
+    #[error("the phone did not wait for its voice link; call again")]
+    VoiceGone,
     /// A switch on the machine holds the radio off.
     #[error("a switch holds the radio of {adapter} off; turn the switch of the machine")]
     HardBlocked {
@@ -68,6 +77,25 @@ impl BluetoothError {
     pub(super) fn bus(source: impl Into<BusError>) -> Self {
         Self::Bus {
             source: source.into(),
+        }
+    }
+
+    /// Says whether a phone took its wish for a voice link back, which is no failure.
+    pub fn is_withdrawal(&self) -> bool {
+        match self {
+            Self::VoiceGone => true,
+            Self::Voice { source } => {
+                let number = source.raw_os_error();
+                [
+                    libc::ECONNRESET,
+                    libc::ECONNABORTED,
+                    libc::ENOTCONN,
+                    libc::EINVAL,
+                ]
+                .iter()
+                .any(|gone| number == Some(*gone))
+            }
+            _ => false,
         }
     }
 

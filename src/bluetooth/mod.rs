@@ -13,9 +13,11 @@ mod agent;
 mod convert;
 mod device;
 mod error;
+mod handsfree;
 mod media;
 mod orders;
 mod picture;
+mod player;
 mod rfkill;
 mod sbc_caps;
 mod session;
@@ -28,16 +30,20 @@ use tokio::task::JoinHandle;
 use zbus::MessageStream;
 
 pub use self::error::{BluetoothError, BusError};
+pub use self::handsfree::profile::GatewaySocket;
+pub use self::handsfree::sco::VoiceSocket;
 pub use self::media::transport::MediaSocket;
 
 use self::agent::Questions;
+use self::handsfree::{HandsFree, Knocks, sco};
 use self::orders::{Order, Orders};
 use self::rfkill::Rfkill;
 use self::session::Session;
 use self::watch::Watch;
 use crate::policy::action::RadioAction;
+use crate::policy::calls::facts::VoiceCodec;
 use crate::policy::event::Event;
-use crate::policy::model::TransportId;
+use crate::policy::model::{Address, QuestionId, TransportId};
 
 /// How long tidying up may hold up the end of the daemon.
 const STOP_DEADLINE: Duration = Duration::from_secs(3);
@@ -48,16 +54,23 @@ pub struct Bluetooth {
     session: Session,
     orders: mpsc::UnboundedSender<Order>,
     questions: Questions,
+    knocks: Knocks,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Bluetooth {
     /// Connects to the system bus and starts to report to `events`, first whether bluetoothd is
-    /// there ([`Event::BluetoothLost`] if not) and each adapter it has. Needs a tokio runtime.
+    /// there ([`Event::BluetoothLost`] if not) and each adapter it has. Links to phones' audio
+    /// gateways go to `gateways`; our record claims the `features` of HFP 1.9 section 6.3. Needs a
+    /// tokio runtime.
     ///
     /// # Errors
     /// Only when the bus cannot be reached; bluetoothd need not be there.
-    pub async fn start(events: mpsc::Sender<Event>) -> Result<Self, BluetoothError> {
+    pub async fn start(
+        events: mpsc::Sender<Event>,
+        gateways: mpsc::UnboundedSender<GatewaySocket>,
+        features: u16,
+    ) -> Result<Self, BluetoothError> {
         let (owner, owned_by) = tokio::sync::watch::channel(None);
         let session = Session::open(owned_by).await?;
         // Before the subscription, so that no signal falls between the two.
@@ -71,22 +84,28 @@ impl Bluetooth {
         let questions = Questions::default();
         let rfkill = Rfkill::default();
         let watch = Watch::new(session.clone(), rfkill.clone(), inbox, events.clone());
+        let knocks = Knocks::default();
+        let door = handsfree::watch_door(session.clone(), events.clone(), knocks.clone());
+        let handsfree = HandsFree { gateways, features };
         let executor = Orders::new(
             session.clone(),
             rfkill,
             questions.clone(),
             events,
             words.clone(),
+            handsfree,
         );
         let tasks = vec![
             tokio::spawn(watch::listen(messages, owner, words)),
             tokio::spawn(watch.run(first_owner)),
             tokio::spawn(executor.run(ordered)),
+            tokio::spawn(door),
         ];
         Ok(Self {
             session,
             orders,
             questions,
+            knocks,
             tasks,
         })
     }
@@ -112,6 +131,46 @@ impl Bluetooth {
     ) -> impl Future<Output = Result<MediaSocket, BluetoothError>> + Send + use<> {
         let session = self.session.clone();
         async move { media::transport::acquire(&session, &transport).await }
+    }
+
+    /// Lets the phone that asked question `id` open its voice link.
+    ///
+    /// # Errors
+    /// When the link does not come up.
+    pub fn let_voice_in(
+        &self,
+        id: QuestionId,
+        codec: VoiceCodec,
+    ) -> impl Future<Output = Result<VoiceSocket, BluetoothError>> + Send + use<> {
+        let knock = self.knocks.take(id);
+        async move {
+            let knock = knock.ok_or(BluetoothError::VoiceGone)?;
+            let up = knock.let_in(codec).await;
+            up.map_err(|source| BluetoothError::Voice { source })
+        }
+    }
+
+    /// Lets it not.
+    pub fn refuse_voice(&self, id: QuestionId) {
+        drop(self.knocks.take(id));
+    }
+
+    /// Opens a voice link to a phone.
+    ///
+    /// # Errors
+    /// When the link does not come up.
+    pub fn open_voice(
+        &self,
+        phone: Address,
+        codec: VoiceCodec,
+    ) -> impl Future<Output = Result<VoiceSocket, BluetoothError>> + Send + use<> {
+        let session = self.session.clone();
+        async move {
+            let address = session.adapter()?.address().await;
+            let from = address.map_err(BluetoothError::refused("tell the adapter's address"))?;
+            let up = sco::open(Address::new(from.0), phone, codec).await;
+            up.map_err(|source| BluetoothError::Voice { source })
+        }
     }
 
     /// Hides the speaker, takes agent and endpoints back and ends.

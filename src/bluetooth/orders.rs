@@ -10,11 +10,12 @@ use zbus::zvariant::ObjectPath;
 
 use super::agent::{self, Agent, Questions};
 use super::error::BluetoothError;
+use super::handsfree::{HandsFree, profile};
 use super::media::{endpoint, transport};
 use super::rfkill::Rfkill;
 use super::session::{ANSWER_DEADLINE, Session};
 use super::watch::Word;
-use super::{adapter, device};
+use super::{adapter, device, player};
 use crate::policy::action::RadioAction;
 use crate::policy::event::Event;
 use crate::policy::model::Address;
@@ -46,6 +47,7 @@ pub(super) struct Orders {
     questions: Questions,
     events: mpsc::Sender<Event>,
     words: mpsc::UnboundedSender<Word>,
+    handsfree: HandsFree,
     registered: Option<Registered>,
 }
 
@@ -57,6 +59,7 @@ impl Orders {
         questions: Questions,
         events: mpsc::Sender<Event>,
         words: mpsc::UnboundedSender<Word>,
+        handsfree: HandsFree,
     ) -> Self {
         Self {
             session,
@@ -64,6 +67,7 @@ impl Orders {
             questions,
             events,
             words,
+            handsfree,
             registered: None,
         }
     }
@@ -114,7 +118,18 @@ impl Orders {
     async fn try_carry_out(&mut self, action: RadioAction) -> Result<(), BluetoothError> {
         let session = &self.session;
         match action {
-            RadioAction::UseAdapter { id, endpoints } => self.use_adapter(id, endpoints).await,
+            RadioAction::UseAdapter {
+                id,
+                endpoints,
+                hands_free,
+            } => {
+                self.use_adapter(&id, endpoints).await?;
+                self.offer_hands_free(hands_free).await;
+                if self.words.send(Word::Using(id)).is_err() {
+                    tracing::debug!("an adapter was taken after the daemon stopped listening");
+                }
+                Ok(())
+            }
             RadioAction::PowerOn => adapter::power_on(&session.adapter()?, &self.rfkill).await,
             RadioAction::SetAlias { name } => adapter::set_alias(&session.adapter()?, &name).await,
             RadioAction::OpenWindow { length } => {
@@ -133,21 +148,15 @@ impl Orders {
                 self.connect(phone);
                 Ok(())
             }
-            RadioAction::ReadServices { phone } => {
-                let adapter = session.adapter()?;
-                beside(async move { device::read_services(&adapter, phone).await });
+            RadioAction::Player { phone, command } => {
+                let session = session.clone();
+                beside(async move { player::press(&session, phone, command).await });
                 Ok(())
             }
-            RadioAction::Disconnect { phone } => {
-                let adapter = session.adapter()?;
-                beside(async move { device::disconnect(&adapter, phone).await });
-                Ok(())
-            }
-            RadioAction::RemoveBond { phone } => {
-                let adapter = session.adapter()?;
-                beside(async move { device::remove(&adapter, phone).await });
-                Ok(())
-            }
+            RadioAction::ConnectHandsFree { .. }
+            | RadioAction::ReadServices { .. }
+            | RadioAction::Disconnect { .. }
+            | RadioAction::RemoveBond { .. } => self.wait_for_phone(action),
             RadioAction::SetTransportVolume { transport, avrcp } => {
                 transport::set_volume(session, &transport, avrcp).await
             }
@@ -157,11 +166,28 @@ impl Orders {
         }
     }
 
+    /// Begins what waits for a phone.
+    fn wait_for_phone(&self, action: RadioAction) -> Result<(), BluetoothError> {
+        let adapter = self.session.adapter()?;
+        beside(async move {
+            match action {
+                RadioAction::ConnectHandsFree { phone } => {
+                    device::connect_hands_free(&adapter, phone).await
+                }
+                RadioAction::ReadServices { phone } => device::read_services(&adapter, phone).await,
+                RadioAction::Disconnect { phone } => device::disconnect(&adapter, phone).await,
+                RadioAction::RemoveBond { phone } => device::remove(&adapter, phone).await,
+                _ => Ok(()),
+            }
+        });
+        Ok(())
+    }
+
     /// Registers with the adapter, then lets the watch tell its phones.
-    async fn use_adapter(&mut self, id: String, endpoints: u8) -> Result<(), BluetoothError> {
+    async fn use_adapter(&mut self, id: &str, endpoints: u8) -> Result<(), BluetoothError> {
         let bluetoothd = self.session.bluetoothd()?;
         // Before anything is registered: what is asked from then on is about this adapter.
-        self.session.set_used(Some(id.clone()));
+        self.session.set_used(Some(id.to_owned()));
         let before = self.registered.take();
         if let Some(before) = before.filter(|it| it.bluetoothd == bluetoothd) {
             let kept = if before.adapter == id { endpoints } else { 0 };
@@ -173,16 +199,26 @@ impl Orders {
             }
         }
         self.register_agent().await?;
-        endpoint::register(&self.session, &self.words, &id, endpoints).await?;
+        endpoint::register(&self.session, &self.words, id, endpoints).await?;
         self.registered = Some(Registered {
             bluetoothd,
-            adapter: id.clone(),
+            adapter: id.to_owned(),
             endpoints,
         });
-        if self.words.send(Word::Using(id)).is_err() {
-            tracing::debug!("an adapter was taken after the daemon stopped listening");
-        }
         Ok(())
+    }
+
+    /// A speaker without calls is still a speaker, so a failure is told and left at that.
+    async fn offer_hands_free(&self, wanted: bool) {
+        let HandsFree { gateways, features } = &self.handsfree;
+        let done = if wanted {
+            profile::register(&self.session, gateways, *features).await
+        } else {
+            profile::unregister(&self.session).await
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "phones cannot bring their calls");
+        }
     }
 
     async fn register_agent(&self) -> Result<(), BluetoothError> {
@@ -238,6 +274,7 @@ impl Orders {
         }
         let numbers = 0..registered.endpoints;
         log_leaving(endpoint::unregister(session, &registered.adapter, numbers).await);
+        log_leaving(profile::unregister(session).await);
         let path = ObjectPath::from_static_str_unchecked(agent::PATH);
         let method = (AGENTS, "UnregisterAgent");
         let what = "let our pairing agent go";
@@ -277,6 +314,8 @@ fn name(action: &RadioAction) -> &'static str {
         RadioAction::ClearTrusted { .. } => "clear the trusted flag of a phone",
         RadioAction::RemoveBond { .. } => "forget a phone",
         RadioAction::Connect { .. } => "connect a phone",
+        RadioAction::ConnectHandsFree { .. } => "connect the calls of a phone",
+        RadioAction::Player { .. } => "press a button of a phone",
         RadioAction::ReadServices { .. } => "read the services of a phone",
         RadioAction::Disconnect { .. } => "disconnect a phone",
         RadioAction::SetTransportVolume { .. } => "tell a phone its volume",

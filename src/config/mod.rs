@@ -35,6 +35,9 @@ pub struct AudioSettings {
     pub output: Option<String>,
     /// The PipeWire to play on, by socket name or path; the speaker's own if nothing is said.
     pub remote: Option<String>,
+    /// The PipeWire input to hear the room with in calls, by node name or description; the default
+    /// one if nothing is said.
+    pub microphone: Option<String>,
 }
 
 /// Reads the configuration at `path`. A file that is not there means the defaults.

@@ -320,6 +320,21 @@ pub(super) fn output(settings: &mut Settings, value: &DeValue<'_>) -> Result<(),
     Ok(())
 }
 
+pub(super) fn calls_enabled(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.rules.calls = value.as_bool().ok_or(Wrong::NotAllowed)?;
+    Ok(())
+}
+
+pub(super) fn ring_volume(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.rules.ring_volume = volume(value)?;
+    Ok(())
+}
+
+pub(super) fn microphone(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.audio.microphone = filled(value)?;
+    Ok(())
+}
+
 pub(super) fn remote(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
     settings.audio.remote = filled(value)?;
     Ok(())

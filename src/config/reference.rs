@@ -129,6 +129,38 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "calls",
+        about: "Telephone calls.",
+        keys: &[
+            Key {
+                name: "enabled",
+                about: "Whether phones bring their calls as well as their music.",
+                allowed: "true or false",
+                default: Preset::Value("true"),
+                set: read::calls_enabled,
+            },
+            Key {
+                name: "ring-volume",
+                about: "How loud the speaker rings for phones that send no ring tone of their own, \
+                        from 0 (not at all) to 100.",
+                allowed: "0 to 100",
+                default: Preset::Value("50"),
+                set: read::ring_volume,
+            },
+            Key {
+                name: "microphone",
+                about: "The microphone for calls, by its PipeWire node name or description; `wpctl \
+                        status` lists them. While it is not there callers hear silence.",
+                allowed: "a text that is not empty",
+                default: Preset::Unset {
+                    means: "the default input of PipeWire",
+                    example: "\"alsa_input.usb-Jabra_Speak-00.mono-fallback\"",
+                },
+                set: read::microphone,
+            },
+        ],
+    },
+    Table {
         name: "audio",
         about: "Where the sound goes.",
         keys: &[

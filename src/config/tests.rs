@@ -38,6 +38,7 @@ fn every_key_is_taken_over() {
         r#"
         audio = { output = "hdmi", remote = "pipewire-1" }
         phones.max-connected = 7
+        calls = { enabled = false, ring-volume = 0, microphone = "usb" }
         [speaker]
         name = " Küche "
         adapter = "da:4c:10:de:00:01"
@@ -59,6 +60,9 @@ fn every_key_is_taken_over() {
     assert_eq!(rules.max_connected, 7);
     assert_eq!(rules.start_volume, Volume::new(16).unwrap());
     assert_eq!(rules.max_volume, Volume::new(80).unwrap());
+    assert!(!rules.calls);
+    assert_eq!(rules.ring_volume, Volume::MIN);
+    assert_eq!(settings.audio.microphone.as_deref(), Some("usb"));
     assert_eq!(settings.audio.output.as_deref(), Some("hdmi"));
     assert_eq!(settings.audio.remote.as_deref(), Some("pipewire-1"));
 }
@@ -175,7 +179,7 @@ fn unknown_names_are_guessed_at() {
         (
             "[mqtt]\n",
             "dotd.toml:1:2: [mqtt] is not a table of dotd; there are [speaker], [pairing], \
-             [phones], [volume], [audio]",
+             [phones], [volume], [calls], [audio]",
         ),
         (
             "name = \"x\"",

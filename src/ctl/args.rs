@@ -30,7 +30,7 @@ pub struct Args {
 /// What `dotctl` can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the speaker: is it ready, is pairing open, who plays
+    /// Show the speaker: is it ready, is pairing open, who plays, who calls
     Status,
 
     /// Open the pairing window: new phones can find the speaker and pair
@@ -73,6 +73,35 @@ pub enum Command {
         volume: Option<VolumeChange>,
 
         /// Only this phone: part of its name or address
+        #[arg(long)]
+        phone: Option<String>,
+    },
+
+    /// List the calls of all phones
+    Calls,
+
+    /// Answer, make and end calls
+    ///
+    /// Without --phone it is about the only phone that fits: the one that rings, that has a call,
+    /// or that is connected for calls at all.
+    Call(CallArgs),
+
+    /// Show the microphone, or switch it on or off
+    ///
+    /// While it is off, calls hear silence. That is remembered.
+    Mic {
+        /// Whether calls hear the room
+        #[arg(value_name = "on|off")]
+        switch: Option<Switch>,
+    },
+
+    /// Start a phone's assistant, or stop it
+    Assistant {
+        /// Which of the two [default: start]
+        #[arg(value_name = "start|stop")]
+        step: Option<AssistantStep>,
+
+        /// On this phone: part of its name or address
         #[arg(long)]
         phone: Option<String>,
     },
@@ -123,6 +152,91 @@ pub struct PairArgs {
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum PairCommand {
     /// Close the pairing window
+    Stop,
+}
+
+/// What to do about calls, and on which phone.
+#[derive(Debug, ClapArgs)]
+pub struct CallArgs {
+    /// On this phone: part of its name or address
+    #[arg(long, global = true)]
+    pub phone: Option<String>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CallCommand,
+}
+
+/// What to do about calls.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum CallCommand {
+    /// Answer what rings or waits; calls that are up are set aside
+    Answer {
+        /// End them instead
+        #[arg(long)]
+        end_others: bool,
+    },
+
+    /// Refuse what rings or waits
+    Reject,
+
+    /// End the call that is up or being made
+    Hangup {
+        /// Only this one: its number in the list of calls
+        #[arg(value_name = "N")]
+        call: Option<u32>,
+    },
+
+    /// Call a number
+    Dial {
+        /// Like +491511234567 or '*100#'
+        number: String,
+    },
+
+    /// Call a number of the phone's memory
+    Memory {
+        /// Its place there
+        #[arg(value_name = "N")]
+        place: u32,
+    },
+
+    /// Call the last number again
+    Redial,
+
+    /// Send tones into the call, one after the other
+    Dtmf {
+        /// Any of 0 to 9, *, # and A to D
+        digits: String,
+    },
+
+    /// Set the call that is up aside, or take up again the one that was
+    Hold,
+
+    /// Change between the call that is up and the one that waits or was set aside
+    Swap,
+
+    /// Join the call that is up and the one that was set aside
+    Merge,
+
+    /// Move the sound of the call to the phone, or back here
+    Transfer,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Calls hear the room
+    On,
+    /// Calls hear silence
+    Off,
+}
+
+/// What to do with an assistant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AssistantStep {
+    /// It listens
+    Start,
+    /// It listens no more
     Stop,
 }
 
@@ -186,6 +300,30 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn numbers_get_through_as_they_are_typed() {
+        for number in ["+491511234567", "*100#", "#31#030123", "030 123-45"] {
+            for line in [
+                &["dotctl", "call", "dial", number, "--phone", "anna"][..],
+                &["dotctl", "call", "--phone", "anna", "dial", number],
+            ] {
+                let args = Args::try_parse_from(line).unwrap();
+                let Command::Call(CallArgs { phone, command }) = args.command else {
+                    panic!("{line:?}");
+                };
+                assert_eq!(phone.as_deref(), Some("anna"));
+                let number = number.to_owned();
+                assert_eq!(command, CallCommand::Dial { number });
+            }
+        }
+        let tones = Args::try_parse_from(["dotctl", "call", "dtmf", "*1#"]).unwrap();
+        let Command::Call(CallArgs { command, .. }) = tones.command else {
+            panic!("these are tones");
+        };
+        let digits = "*1#".to_owned();
+        assert_eq!(command, CallCommand::Dtmf { digits });
     }
 
     #[test]

@@ -18,17 +18,17 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     ),
     (2, "The command line is wrong, or a value is out of range."),
     (3, "dotd is not running, or went away."),
-    (4, "No phone fits the name."),
-    (5, "Several phones fit the name."),
+    (4, "No phone fits the name, or there is no such call."),
+    (5, "Several phones fit the name, or can be meant."),
     (
         6,
-        "Not allowed: by the speaker, or you are not in group dotd.",
+        "Not allowed: by the speaker or by the phone, or you are not in group dotd.",
     ),
-    (7, "The phone is not connected."),
+    (7, "The phone is not connected, or not for calls."),
     (8, "Something else is under way; try again later."),
     (
         9,
-        "Something that is needed is not there: the adapter, bluetoothd, PipeWire.",
+        "Something that is needed is not there: the adapter, bluetoothd, PipeWire, a call.",
     ),
     (
         EXIT_CONFIG,

@@ -26,7 +26,7 @@ fn dotctl() -> String {
     let mut man = opening(&command, "1", "[--json] COMMAND");
     man.section("COMMANDS");
     for sub in shown(&command) {
-        describe(&mut man, "", sub);
+        describe(&mut man, "", &command, sub);
     }
     options(&mut man, &command);
     man.section("EXIT STATUS");
@@ -57,25 +57,35 @@ fn dotctl() -> String {
 }
 
 const JSON: &[&str] = &[
-    "With `--json`, each command prints one object on one line (`phones`: a list, `monitor`: one \
-     object for each event). Keys may be added later, but are never renamed or removed. Times are \
-     seconds since 1970, volumes 0 to 100; what is not there is null. When a command fails it \
-     prints nothing; the reason goes to standard error.",
+    "With `--json`, each command prints one object on one line (`phones` and `calls`: a list, \
+     `monitor`: one object for each event). Keys may be added later, but are never renamed or \
+     removed. Times are seconds since 1970, volumes 0 to 100; what is not there is null. When a \
+     command fails it prints nothing; the reason goes to standard error.",
     "A phone has: `name`, `address`, `trusted`, `bonded` (without it a trusted phone has to pair \
      again), `connected`, `playing`, `volume`, `first_seen`, `last_seen`, and `stream`, null while \
      it does not play: `codec`, `rate`, `channels`, `channel_mode`, `max_bitpool`, and once sound \
      comes out `packets`, `lost`, `concealed_ms`, `underruns`, `buffer_ms`, `delay_ms`, \
-     `drift_ppm`, `bit_rate`. `connect` and `volume --phone` print the phone.",
+     `drift_ppm`, `bit_rate`; and `hands_free`, null while it is not connected for calls: `voice` \
+     (the codec while the sound of its calls comes here: CVSD, mSBC or LC3-SWB), `volume` (of its \
+     calls), `assistant` (it listens), `service` (it has a network), `signal` and `battery` (0 to \
+     5), `roaming`, `operator`, and `calls`. `connect` and `volume --phone` print the phone.",
+    "A call has: `id` (its number, of that phone), `state` (incoming, waiting, dialing, alerting, \
+     active or held), `number`, `name`, `direction` (incoming or outgoing), `multiparty` (it is \
+     part of a conference), `since` and `answered`. In `calls` it also has `phone` (`name`, \
+     `address`) and `heard_here`. The commands of `call` print `done` (which one), `phone` \
+     (`name`, `address`) and `call`, as it was before; null where it is not known for sure which \
+     one was meant.",
     "`status` has: `version`, `name`, `bluetooth` (`state`: no-bluetooth, missing, off, \
      soft-blocked, hard-blocked or on; `adapter`, `address`, `discoverable`), `pairing` (`open`, \
      `until`), `sound` (`state`: no-server, no-output or ready; `output`, `start_volume`, \
-     `max_volume`), `config_problems`, `memory_problem` (why nothing would survive a restart) and \
-     `phones`.",
+     `max_volume`), `microphone` (`name`, `muted`), `config_problems`, `memory_problem` (why \
+     nothing would survive a restart) and `phones`.",
     "`pair` has `open` and `until`; `pair --wait` has `paired` (`name`, `address`, `again`). \
      `disconnect` has `disconnected` and `forget` has `forgotten` (`name`, `address`). `name` has \
-     `name`. `volume` has `start_volume`, `max_volume` and `phones`, those it is about. `config \
-     check` has `file`, `valid` and `problems` (`line`, `column`, `message`), and is printed when \
-     the check fails too.",
+     `name`. `volume` has `start_volume`, `max_volume` and `phones`, those it is about. `mic` has \
+     `name` and `muted`, `assistant` has `assistant` (it listens) and `phone`. `config check` has \
+     `file`, `valid` and `problems` (`line`, `column`, `message`), and is printed when the check \
+     fails too.",
     "An event of `monitor` has: `time`, `kind`, `warning` (somebody should look at it), `text`, and \
      `details`, whose keys depend on the kind.",
 ];
@@ -93,6 +103,15 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "dotctl name Kitchen",
         "Give the speaker a name; phones see it at once.",
+    ),
+    ("dotctl call answer", "Answer the phone that rings."),
+    (
+        "dotctl call dial '*100#' --phone anna",
+        "Call a number with Anna's phone. The quotes keep the shell from reading * and #.",
+    ),
+    (
+        "dotctl mic off",
+        "Let callers hear nothing of the room until it is on again.",
     ),
     (
         "dotctl --json phones | jq -r '.[] | select(.playing).name'",
@@ -128,8 +147,10 @@ fn dotd() -> String {
     man.section("D-BUS");
     man.paragraph(
         "The service `org.dotd` on the system bus offers the object /org/dotd with the interface \
-         org.dotd.Speaker1, and one object with org.dotd.Phone1 below /org/dotd/phones for each \
-         phone that is trusted or connected. `busctl introspect org.dotd /org/dotd` shows them.",
+         org.dotd.Speaker1, one object with org.dotd.Phone1 below /org/dotd/phones for each phone \
+         that is trusted or connected, and one with org.dotd.Call1 below the phone for each of its \
+         calls. What can be done about calls is org.dotd.Calls1, at each phone, and at /org/dotd \
+         for the only phone that fits. `busctl introspect org.dotd /org/dotd` shows them.",
     );
     man.see_also(&["dotctl(1)", "dotd.toml(5)", "bluetoothd(8)", "pipewire(1)"]);
     man.finish()
@@ -204,11 +225,16 @@ fn lower_first(text: &str) -> String {
 }
 
 /// Describes a command with its arguments, and its own commands after it.
-fn describe(man: &mut Roff, parents: &str, command: &Command) {
+fn describe(man: &mut Roff, parents: &str, parent: &Command, command: &Command) {
     let name = format!("{parents}{}", command.get_name());
-    let arguments = visible(command);
-    if !command.is_subcommand_required_set() {
-        let usage: Vec<_> = arguments.iter().map(|arg| usage(arg)).collect();
+    let arguments = visible(parent, command);
+    let alone = !command.is_subcommand_required_set();
+    // What its own commands have in common is told once, before them.
+    if alone || !arguments.is_empty() {
+        let mut usage: Vec<_> = arguments.iter().map(|arg| usage(arg)).collect();
+        if !alone {
+            usage.push("COMMAND".to_owned());
+        }
         let about = command.get_long_about().or_else(|| command.get_about());
         let about = about.map(ToString::to_string).unwrap_or_default();
         man.item(&format!("{name} {}", usage.join(" ")), &sentences(&about));
@@ -220,7 +246,7 @@ fn describe(man: &mut Roff, parents: &str, command: &Command) {
         });
     }
     for sub in shown(command) {
-        describe(man, &format!("{name} "), sub);
+        describe(man, &format!("{name} "), command, sub);
     }
 }
 
@@ -255,9 +281,13 @@ fn options(man: &mut Roff, command: &Command) {
     }
 }
 
-/// Returns the arguments that are a command's own.
-fn visible(command: &Command) -> Vec<&Arg> {
-    let own = |arg: &&Arg| !arg.is_global_set() && arg.get_id() != "help";
+/// Returns the arguments that are a command's own, and not its parent's too.
+fn visible<'c>(parent: &Command, command: &'c Command) -> Vec<&'c Arg> {
+    let inherited = |arg: &Arg| {
+        let mut known = parent.get_arguments();
+        arg.is_global_set() && known.any(|other| other.get_id() == arg.get_id())
+    };
+    let own = |arg: &&Arg| !inherited(arg) && arg.get_id() != "help";
     command.get_arguments().filter(own).collect()
 }
 

@@ -8,6 +8,7 @@ mod client;
 mod commands;
 pub mod failure;
 pub mod man;
+mod meant;
 mod output;
 mod roff;
 mod shape;
@@ -19,7 +20,9 @@ use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
 
 use args::{Args, Command, ConfigCommand};
-use commands::{config, monitor, name, pair, phone, phones, status, volume};
+use commands::{
+    assistant, call, calls, config, mic, monitor, name, pair, phone, phones, status, volume,
+};
 use failure::Failure;
 use output::Output;
 
@@ -53,6 +56,10 @@ async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Forget { phone } => phone::forget(&phone, output).await,
         Command::Name { name } => name::run(name.as_deref(), output).await,
         Command::Volume { volume, phone } => volume::run(volume, phone.as_deref(), output).await,
+        Command::Calls => calls::run(output).await,
+        Command::Call(args) => call::run(args, output).await,
+        Command::Mic { switch } => mic::run(switch, output).await,
+        Command::Assistant { step, phone } => assistant::run(step, phone.as_deref(), output).await,
         Command::Monitor => monitor::run(output).await,
         Command::Config {
             command: ConfigCommand::Check { file },

@@ -129,9 +129,29 @@ pub(super) fn padded(text: &str, width: usize) -> String {
     format!("{text:width$}")
 }
 
+/// Joins names as people do: "Anna, Bob and Eve".
+pub(super) fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_joined_as_people_do() {
+        let names = ["Anna", "Bob", "Eve"].map(str::to_owned);
+        for (count, joined) in ["", "Anna", "Anna and Bob", "Anna, Bob and Eve"]
+            .into_iter()
+            .enumerate()
+        {
+            assert_eq!(listed(&names[..count]), joined);
+        }
+    }
 
     #[test]
     fn a_name_cannot_drive_the_terminal() {

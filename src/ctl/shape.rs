@@ -9,6 +9,7 @@ use zbus::zvariant::{OwnedValue, Value};
 
 use super::client::Properties;
 use super::failure::Failure;
+use crate::policy::calls::facts::CallId;
 
 /// The speaker.
 #[derive(Debug, Serialize)]
@@ -18,6 +19,7 @@ pub(super) struct SpeakerShape {
     pub(super) bluetooth: BluetoothShape,
     pub(super) pairing: PairingShape,
     pub(super) sound: SoundShape,
+    pub(super) microphone: MicrophoneShape,
     pub(super) config_problems: Option<String>,
     pub(super) memory_problem: Option<String>,
 }
@@ -47,8 +49,22 @@ pub(super) struct SoundShape {
     pub(super) max_volume: u8,
 }
 
-/// A phone.
+/// What calls get of the room.
 #[derive(Debug, Serialize)]
+pub(super) struct MicrophoneShape {
+    pub(super) name: Option<String>,
+    pub(super) muted: bool,
+}
+
+/// Which phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct NameShape {
+    pub(super) name: String,
+    pub(super) address: String,
+}
+
+/// A phone.
+#[derive(Debug, Default, Serialize)]
 pub(super) struct PhoneShape {
     pub(super) name: String,
     pub(super) address: String,
@@ -60,6 +76,34 @@ pub(super) struct PhoneShape {
     pub(super) first_seen: Option<u64>,
     pub(super) last_seen: Option<u64>,
     pub(super) stream: Option<Json>,
+    pub(super) hands_free: Option<HandsFreeShape>,
+}
+
+/// A phone that is connected for calls.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct HandsFreeShape {
+    pub(super) voice: Option<String>,
+    pub(super) volume: u8,
+    pub(super) assistant: bool,
+    pub(super) service: Option<bool>,
+    pub(super) signal: Option<u8>,
+    pub(super) roaming: Option<bool>,
+    pub(super) battery: Option<u8>,
+    pub(super) operator: Option<String>,
+    pub(super) calls: Vec<CallShape>,
+}
+
+/// A call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct CallShape {
+    pub(super) id: u32,
+    pub(super) state: String,
+    pub(super) number: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) direction: String,
+    pub(super) multiparty: bool,
+    pub(super) since: u64,
+    pub(super) answered: Option<u64>,
 }
 
 impl SpeakerShape {
@@ -83,6 +127,10 @@ impl SpeakerShape {
                 start_volume: take(&mut from, "Volume")?,
                 max_volume: take(&mut from, "MaxVolume")?,
             },
+            microphone: MicrophoneShape {
+                name: filled(take(&mut from, "Microphone")?),
+                muted: take(&mut from, "MicrophoneMuted")?,
+            },
             config_problems: filled(take(&mut from, "ConfigProblems")?),
             memory_problem: filled(take(&mut from, "MemoryProblem")?),
         })
@@ -90,8 +138,14 @@ impl SpeakerShape {
 }
 
 impl PhoneShape {
-    pub(super) fn read(mut from: Properties) -> Result<Self, Failure> {
+    /// Takes the calls along, which are objects of their own on the bus.
+    pub(super) fn read(mut from: Properties, calls: Vec<CallShape>) -> Result<Self, Failure> {
         let playing = take(&mut from, "Playing")?;
+        let hands_free = if take(&mut from, "HandsFree")? {
+            Some(HandsFreeShape::read(&mut from, calls)?)
+        } else {
+            None
+        };
         let stream = from.remove("Stream").ok_or(Failure::Missing("Stream"))?;
         Ok(Self {
             name: take(&mut from, "Name")?,
@@ -104,7 +158,29 @@ impl PhoneShape {
             first_seen: set(take(&mut from, "FirstSeen")?),
             last_seen: set(take(&mut from, "LastSeen")?),
             stream: playing.then(|| json(&stream)),
+            hands_free,
         })
+    }
+
+    pub(super) fn named(&self) -> NameShape {
+        NameShape {
+            name: self.name.clone(),
+            address: self.address.clone(),
+        }
+    }
+
+    /// Returns its calls, the oldest first.
+    pub(super) fn calls(&self) -> &[CallShape] {
+        match &self.hands_free {
+            Some(hands_free) => &hands_free.calls,
+            None => &[],
+        }
+    }
+
+    /// Says whether the sound of its calls comes here.
+    pub(super) fn is_heard_here(&self) -> bool {
+        let voice = self.hands_free.as_ref().map(|it| &it.voice);
+        voice.is_some_and(Option::is_some)
     }
 
     /// Describes what is played, like "SBC 44.1 kHz joint stereo".
@@ -116,9 +192,72 @@ impl PhoneShape {
     }
 }
 
+impl HandsFreeShape {
+    fn read(from: &mut Properties, calls: Vec<CallShape>) -> Result<Self, Failure> {
+        let mut gateway: Properties = take(from, "Gateway")?;
+        Ok(Self {
+            voice: filled(take(from, "Voice")?),
+            volume: take(from, "CallVolume")?,
+            assistant: take(from, "AssistantListens")?,
+            service: told(&mut gateway, "Service"),
+            signal: told(&mut gateway, "Signal"),
+            roaming: told(&mut gateway, "Roaming"),
+            battery: told(&mut gateway, "Battery"),
+            operator: told(&mut gateway, "Operator"),
+            calls,
+        })
+    }
+}
+
+impl CallShape {
+    pub(super) fn read(id: CallId, mut from: Properties) -> Result<Self, Failure> {
+        Ok(Self {
+            id: id.0,
+            state: take(&mut from, "State")?,
+            number: filled(take(&mut from, "Number")?),
+            name: filled(take(&mut from, "Name")?),
+            direction: take(&mut from, "Direction")?,
+            multiparty: take(&mut from, "Multiparty")?,
+            since: take(&mut from, "Since")?,
+            answered: set(take(&mut from, "Answered")?),
+        })
+    }
+
+    /// Returns what to call the other one: the name, else the number.
+    pub(super) fn caller(&self) -> &str {
+        let caller = self.name.as_deref().or(self.number.as_deref());
+        caller.unwrap_or("somebody who withholds the number")
+    }
+
+    /// Says whether it waits to be answered here.
+    pub(super) fn is_offered(&self) -> bool {
+        matches!(self.state.as_str(), "incoming" | "waiting")
+    }
+
+    /// Says whether it is on its way to the other one.
+    pub(super) fn is_made(&self) -> bool {
+        matches!(self.state.as_str(), "dialing" | "alerting")
+    }
+
+    /// Says whether people talk.
+    pub(super) fn is_active(&self) -> bool {
+        self.state == "active"
+    }
+
+    /// Says whether it was set aside.
+    pub(super) fn is_held(&self) -> bool {
+        self.state == "held"
+    }
+}
+
 fn take<T: TryFrom<OwnedValue>>(from: &mut Properties, name: &'static str) -> Result<T, Failure> {
     let value = from.remove(name).ok_or(Failure::Missing(name))?;
     T::try_from(value).map_err(|_| Failure::Missing(name))
+}
+
+/// D-Bus has no null: what is not told is not in the dictionary.
+fn told<T: TryFrom<OwnedValue>>(from: &mut Properties, name: &str) -> Option<T> {
+    from.remove(name).and_then(|value| T::try_from(value).ok())
 }
 
 /// D-Bus has no null: an empty text stands for it.

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{broadcast, mpsc};
 
+use super::calls::{Calls, LateVoice};
 use super::logging;
 use super::timers::Timers;
 use crate::a2dp;
 use crate::api::{Replies, StreamFigures};
-use crate::audio::{Audio, Role, StreamSpec};
+use crate::audio::{Audio, Role, StreamKey, StreamSpec};
 use crate::bluetooth::{Bluetooth, BluetoothError, MediaSocket};
 use crate::pcm::Meters;
 use crate::policy::model::{StreamFormat, TransportId, Volume};
@@ -26,6 +27,7 @@ pub(super) struct Executor {
     pub(super) stories: broadcast::Sender<Story>,
     pub(super) timers: Timers,
     pub(super) streams: Streams,
+    pub(super) calls: Calls,
 }
 
 /// The sound of the transports.
@@ -46,8 +48,14 @@ struct Playing {
     stream: Option<a2dp::Stream>,
 }
 
+/// What was waited for.
+pub(super) enum Late {
+    Stream(LateStream),
+    Voice(LateVoice),
+}
+
 /// A socket that was acquired, or not.
-pub(super) struct Late {
+pub(super) struct LateStream {
     transport: TransportId,
     start: u64,
     socket: Result<MediaSocket, BluetoothError>,
@@ -86,6 +94,8 @@ impl Executor {
         match action {
             Action::Radio(order) => self.bluetooth.order(order),
             Action::Stream(order) => self.stream(order),
+            Action::Sound(order) => self.sound(order),
+            Action::HandsFree { phone, order } => self.hands_free(phone, order),
             Action::ArmTimer { timer, after } => self.timers.arm(timer, after),
             Action::CancelTimer { timer } => self.timers.cancel(timer),
             Action::Reply { id, result } => self.replies.resolve(id, result),
@@ -104,7 +114,10 @@ impl Executor {
                 name,
                 format,
                 volume,
-            } => self.audio.prepare(transport, spec(name, format, volume)),
+            } => {
+                let key = StreamKey::Music(transport);
+                self.audio.prepare(key, spec(name, format, volume));
+            }
             StreamAction::Start {
                 transport,
                 name,
@@ -114,15 +127,20 @@ impl Executor {
                 self.start(transport, spec(name, format, volume), format);
             }
             StreamAction::Stop { transport } => {
-                self.audio.stop(&transport);
+                self.audio.stop(StreamKey::Music(transport.clone()));
                 self.streams.remove(&transport);
             }
-            StreamAction::Release { transport } => self.audio.release(&transport),
+            StreamAction::Release { transport } => {
+                self.audio.release(StreamKey::Music(transport));
+            }
+            StreamAction::Hush { transport, on } => {
+                self.audio.hush(StreamKey::Music(transport), on);
+            }
             StreamAction::SetVolume { transport, volume } => {
                 if let Some(playing) = self.streams.playing.get_mut(&transport) {
                     playing.spec.volume = volume;
                 }
-                self.audio.set_volume(&transport, volume);
+                self.audio.set_volume(StreamKey::Music(transport), volume);
             }
         }
     }
@@ -132,7 +150,7 @@ impl Executor {
         if let Some(playing) = self.streams.playing.get_mut(&id) {
             playing.spec = spec.clone();
             if let Some(stream) = &playing.stream {
-                self.audio.play(id, spec, stream.source());
+                self.audio.play(StreamKey::Music(id), spec, stream.source());
             }
             return;
         }
@@ -151,19 +169,27 @@ impl Executor {
         );
         tokio::spawn(async move {
             let socket = socket.await;
-            // Fails only when the daemon is ending; the socket closes then.
-            late.send(Late {
+            let arrived = LateStream {
                 transport: id,
                 start,
                 socket,
-            })
-            .ok();
+            };
+            // Fails only when the daemon is ending; the socket closes then.
+            late.send(Late::Stream(arrived)).ok();
         });
     }
 
-    /// Plays what comes out of a socket that was waited for.
+    /// Goes on with what was waited for.
     pub(super) fn arrived(&mut self, late: Late) {
-        let Late {
+        match late {
+            Late::Stream(late) => self.stream_arrived(late),
+            Late::Voice(late) => self.voice_arrived(late),
+        }
+    }
+
+    /// Plays what comes out of a socket.
+    fn stream_arrived(&mut self, late: LateStream) {
+        let LateStream {
             transport,
             start,
             socket,
@@ -184,8 +210,8 @@ impl Executor {
             });
         match stream {
             Ok(stream) => {
-                self.audio
-                    .play(transport.clone(), playing.spec.clone(), stream.source());
+                let key = StreamKey::Music(transport.clone());
+                self.audio.play(key, playing.spec.clone(), stream.source());
                 self.streams
                     .figures
                     .lock()

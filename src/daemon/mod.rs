@@ -3,6 +3,7 @@
 //! ```text
 //! bluetooth ─┐                                                   ┌─▶ bluetooth
 //! a2dp ──────┤                                                   ├─▶ a2dp, audio
+//! handsfree ─┤                                                   ├─▶ handsfree
 //! audio ─────┼─▶ events ─▶ run (policy) ─▶ actions ─▶ executor ──┼─▶ timers
 //! api ───────┤                  │                                ├─▶ api (replies, stories)
 //! timers ────┘                  ├─▶ store                        └─▶ journal
@@ -12,6 +13,7 @@
 //! Invariant: whatever ends the daemon ends it with a sentence and an exit code: 0 when it was told
 //! to stop, 78 for a broken configuration (EX_CONFIG), 1 for anything else.
 
+mod calls;
 mod error;
 mod executor;
 mod logging;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{broadcast, mpsc, watch};
 
+use super::calls::Calls;
 use super::error::DaemonError;
 use super::executor::{Executor, Late, Streams};
 use super::notify::Notify;
@@ -16,9 +17,10 @@ use super::signals::{self, Signal};
 use super::timers::Timers;
 use crate::api::{self, ApiError};
 use crate::audio::{Audio, AudioSettings};
-use crate::bluetooth::Bluetooth;
+use crate::bluetooth::{Bluetooth, GatewaySocket};
 use crate::cli::DaemonArgs;
 use crate::config::{self, Settings};
+use crate::handsfree;
 use crate::policy::model::Now;
 use crate::policy::{Action, Event, Policy, Snapshot};
 use crate::store::{Keeper, Outcome, Store};
@@ -40,7 +42,7 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         tracing::warn!("{trouble}");
     }
     let (events, mut inbox) = mpsc::channel(EVENTS);
-    let (late, mut arrivals) = mpsc::unbounded_channel();
+    let (late, arrivals) = mpsc::unbounded_channel();
     let mut policy = Policy::new(settings.rules.clone(), memory.clone());
     if hidden {
         policy.trust_is_not_known();
@@ -48,6 +50,7 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
     let (snapshots, seen) = watch::channel(policy.snapshot());
     let (stories, _) = broadcast::channel(STORIES);
 
+    let calls = Calls::new(events.clone(), late.clone());
     let streams = Streams::new(events.clone(), late);
     let figures = streams.figures();
     let figures = Arc::new(move |transport: &_| figures.of(transport));
@@ -55,15 +58,16 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
     let (mut api, replies) =
         api::serve(&bus, seen, events.clone(), stories.subscribe(), figures).await?;
     let audio = Audio::start(audio_settings(&settings), events.clone())?;
-    let bluetooth = Bluetooth::start(events.clone()).await?;
-    let timers = Timers::new(events.clone());
+    let (gateways, connected) = mpsc::unbounded_channel();
+    let bluetooth = Bluetooth::start(events.clone(), gateways, handsfree::sdp_features()).await?;
     let executor = Executor {
         bluetooth,
         audio,
         replies,
         stories,
-        timers,
+        timers: Timers::new(events),
         streams,
+        calls,
     };
     let recorder = Recorder::open(arguments.record.as_deref())?;
     let (outcomes, mut kept) = mpsc::unbounded_channel();
@@ -82,8 +86,9 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         started: Instant::now(),
     };
     speaker.notify.ready();
+    let mut sockets = Sockets::new(arrivals, connected);
     let ended = tokio::select! {
-        () = speaker.turn(&mut inbox, &mut arrivals, &mut kept, &mut signals) => Ok(()),
+        () = speaker.turn(&mut inbox, &mut sockets, &mut kept, &mut signals) => Ok(()),
         error = api.ended() => Err(error.into()),
     };
     speaker.end().await;
@@ -91,8 +96,31 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
 }
 
 fn audio_settings(settings: &Settings) -> AudioSettings {
-    let config::AudioSettings { output, remote } = settings.audio.clone();
-    AudioSettings { remote, output }
+    let config::AudioSettings {
+        output,
+        remote,
+        microphone,
+    } = settings.audio.clone();
+    AudioSettings {
+        remote,
+        output,
+        microphone,
+    }
+}
+
+/// Where sockets come from, which only the loop touches.
+struct Sockets {
+    late: mpsc::UnboundedReceiver<Late>,
+    gateways: mpsc::UnboundedReceiver<GatewaySocket>,
+}
+
+impl Sockets {
+    fn new(
+        late: mpsc::UnboundedReceiver<Late>,
+        gateways: mpsc::UnboundedReceiver<GatewaySocket>,
+    ) -> Self {
+        Self { late, gateways }
+    }
 }
 
 /// Everything the loop owns.
@@ -120,7 +148,7 @@ impl Speaker {
     async fn turn(
         &mut self,
         inbox: &mut mpsc::Receiver<Event>,
-        arrivals: &mut mpsc::UnboundedReceiver<Late>,
+        sockets: &mut Sockets,
         kept: &mut mpsc::UnboundedReceiver<Outcome>,
         signals: &mut mpsc::UnboundedReceiver<Signal>,
     ) {
@@ -129,7 +157,8 @@ impl Speaker {
         loop {
             tokio::select! {
                 Some(event) = inbox.recv() => self.handle(event),
-                Some(late) = arrivals.recv() => self.executor.arrived(late),
+                Some(late) = sockets.late.recv() => self.executor.arrived(late),
+                Some(gateway) = sockets.gateways.recv() => self.executor.calls.connected(gateway),
                 Some(outcome) = kept.recv() => self.kept(outcome),
                 signal = signals.recv() => match signal {
                     Some(Signal::Reload) => self.reload(),
@@ -209,9 +238,11 @@ impl Speaker {
             bluetooth,
             audio,
             streams,
+            calls,
             ..
         } = self.executor;
         drop(streams);
+        drop(calls);
         drop(audio);
         bluetooth.stop().await;
     }

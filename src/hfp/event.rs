@@ -33,7 +33,8 @@ pub enum Event {
     },
     /// From now on the phone sends its ring tone itself, or does not.
     InBandRingChanged(bool),
-    /// The next audio link has this codec, and the phone opens it: it has to be accepted.
+    /// The next audio link has this codec, and the phone opens it: it has to be accepted. Told again
+    /// after [`Ready`](Self::Ready) if it came before.
     CodecChosen(Codec),
     /// Audio was asked for, and this phone negotiates no codec: we open the link, with CVSD.
     AudioLeftToUs,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::at::Lines;
 use super::call::Call;
 use super::calls::{Calls, Listed};
-use super::codec::Codecs;
+use super::codec::{Codec, Codecs};
 use super::command::{BatteryLevel, CommandId, Failure, Gain};
 use super::event::{CallHold, Event, Fault, Output, PhoneStatus};
 use super::features::{AgFeatures, HfFeatures};
@@ -25,8 +25,9 @@ pub struct Config {
     pub codecs: Codecs,
     /// We cancel echo, so that the phone need not.
     pub echo_cancelling: bool,
-    /// How loud we play, to begin with.
-    pub speaker: Gain,
+    /// How loud we play, to begin with, unless the phone says first. With nothing here the caller
+    /// has the first word, whatever the phone says: [`Command::SetSpeaker`](super::Command).
+    pub speaker: Option<Gain>,
     /// How loud we record, to begin with.
     pub microphone: Gain,
     /// How full our battery is, to begin with.
@@ -52,6 +53,8 @@ pub struct Machine {
     pub(super) features: HfFeatures,
     /// The codecs that are offered; fewer once one failed.
     pub(super) codecs: Codecs,
+    /// What the AG chose last.
+    pub(super) chosen: Option<Codec>,
     pub(super) phase: Phase,
     pub(super) ag: AgFeatures,
     pub(super) negotiates_codec: bool,
@@ -109,6 +112,7 @@ impl Machine {
         Self {
             features: config.features(),
             codecs: config.codecs,
+            chosen: None,
             phase: Phase::New,
             ag: AgFeatures::default(),
             negotiates_codec: false,

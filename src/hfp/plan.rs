@@ -282,6 +282,7 @@ impl Machine {
         match codec.filter(|codec| self.codecs.has(*codec)) {
             Some(codec) => {
                 // Told before it is sent: the link may be opened right after.
+                self.chosen = Some(codec);
                 self.emit(Event::CodecChosen(codec));
                 let text = format!("AT+BCS={}", codec.id());
                 self.queue.push(Order::new(text, Purpose::Codec(codec)));

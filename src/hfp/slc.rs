@@ -135,6 +135,10 @@ impl Machine {
             in_band_ring: self.in_band_ring,
             status: self.told_status.clone(),
         }));
+        // A phone that comes back in a call chooses before this.
+        if let Some(codec) = self.chosen {
+            self.emit(Event::CodecChosen(codec));
+        }
         if self.recognizes_voice {
             self.emit(Event::VoiceRecognitionChanged(true));
         }
@@ -156,9 +160,10 @@ impl Machine {
         {
             self.ask("AT+NREC=0");
         }
-        match self.speaker {
-            Some(told) => self.emit(Event::SpeakerChanged(told)),
-            None => self.tell_speaker(None, self.config.speaker),
+        match (self.config.speaker, self.speaker) {
+            (None, _) => {}
+            (Some(_), Some(told)) => self.emit(Event::SpeakerChanged(told)),
+            (Some(ours), None) => self.tell_speaker(None, ours),
         }
         match self.microphone {
             Some(told) => self.emit(Event::MicrophoneChanged(told)),

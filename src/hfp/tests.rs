@@ -9,7 +9,7 @@ use proptest::prelude::*;
 const CONFIG: Config = Config {
     codecs: Codecs::new(true, true),
     echo_cancelling: false,
-    speaker: Gain::MAX,
+    speaker: Some(Gain::MAX),
     microphone: Gain::MAX,
     battery: BatteryLevel::FULL,
 };

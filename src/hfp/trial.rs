@@ -55,7 +55,7 @@ impl Trial {
             machine: Machine::new(Config {
                 codecs: Codecs::new(true, true),
                 echo_cancelling: true,
-                speaker: Gain::MAX,
+                speaker: Some(Gain::MAX),
                 microphone: Gain::MAX,
                 battery: BatteryLevel::FULL,
             }),

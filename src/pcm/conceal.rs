@@ -100,7 +100,7 @@ impl Times {
 }
 
 /// Rises from 0 to 1 with a level start and end.
-fn rise(x: f32) -> f32 {
+pub(super) fn rise(x: f32) -> f32 {
     let x = x.clamp(0.0, 1.0);
     x * x * (3.0 - 2.0 * x)
 }

@@ -1,4 +1,5 @@
-//! Samples on their way: what the rooms that make sound and the room that plays it share.
+//! Samples on their way: what the rooms that make or take sound and the room that plays and
+//! captures it share.
 //!
 //! Invariant: nothing here knows of Bluetooth, codecs or PipeWire. Samples are interleaved `f32`,
 //! times are [`Nanos`] of the monotonic clock, and whatever the audio thread touches neither
@@ -6,13 +7,18 @@
 
 mod conceal;
 mod meters;
+pub mod playout;
 mod priority;
 mod ring;
+mod ringtone;
+mod signal;
 
 pub use conceal::Concealer;
 pub use meters::{Meters, Reading};
 pub use priority::ask_for_real_time;
 pub use ring::{Reader, RingFull, Writer, ring};
+pub use ringtone::RingTone;
+pub use signal::Signal;
 
 /// Nanoseconds of `CLOCK_MONOTONIC`, which packets are stamped with and PipeWire counts in.
 pub type Nanos = i64;
@@ -43,16 +49,21 @@ pub fn now() -> Nanos {
     time.tv_sec * SECOND + time.tv_nsec
 }
 
-/// One turn of the audio graph, as seen by a stream that plays in it.
+/// One turn of the audio graph, as seen by a stream in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cycle {
     /// When the turn began, by the clock of the graph.
     pub now: Nanos,
-    /// How long from then until the first frame of the turn is heard.
+    /// For a source, how long from then until the first frame of the turn is heard; for a sink, how
+    /// long before then its first sample was picked up.
     pub delay: Nanos,
 }
 
-/// How much faster than its own clock says a source wants to be played.
+/// How much faster than nominal frames are to pass: out of a source, or into a sink.
+///
+/// At +100 ppm a source of 48 kHz is played at 48 004.8 frames in each second of the graph, and a
+/// sink of 16 kHz gets 16 001.6 samples. So a source whose buffer fills up asks for more than
+/// nominal, and a sink whose buffer fills up for less.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
     /// Parts per million; negative is slower.
@@ -60,10 +71,10 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// As fast as its clock says.
+    /// As fast as the rate says.
     pub const NOMINAL: Self = Self { ppm: 0.0 };
 
-    /// Returns the number of frames to consume for each one of the source's own.
+    /// Returns the number of frames that are to pass in place of each nominal one.
     pub fn ratio(self) -> f64 {
         1.0 + f64::from(self.ppm) * 1e-6
     }
@@ -75,6 +86,14 @@ pub trait Source: Send {
     /// fast it wants to go on. Runs on the real-time thread: no allocation, lock, log or system
     /// call.
     fn pull(&mut self, out: &mut [f32], cycle: Cycle) -> Pace;
+}
+
+/// What the audio thread pushes captured sound into.
+pub trait Sink: Send {
+    /// Takes the samples of one turn, a single channel, and says how fast it wants to go on. How
+    /// many they are differs from turn to turn. Runs on the real-time thread: no allocation, lock,
+    /// log or system call.
+    fn push(&mut self, samples: &[f32], cycle: Cycle) -> Pace;
 }
 
 #[cfg(test)]
@@ -92,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_faster_pace_consumes_more() {
+    fn a_faster_pace_passes_more() {
         assert_eq!(Pace::NOMINAL.ratio(), 1.0);
         assert!((Pace { ppm: 500.0 }.ratio() - 1.0005).abs() < 1e-9);
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::event::HandsFreeOrder;
 use super::event::Timer;
 use super::model::{
     Address, QuestionId, RequestId, SpeakerName, StreamFormat, TransportId, Volume,
@@ -23,6 +24,15 @@ pub enum Action {
     Radio(RadioAction),
     /// For the audio path.
     Stream(StreamAction),
+    /// For the sound of calls that is not a stream of a phone.
+    Sound(SoundAction),
+    /// For the hands-free room.
+    HandsFree {
+        /// Which phone it is about.
+        phone: Address,
+        /// What to do.
+        order: HandsFreeOrder,
+    },
     /// Fires [`Event::TimerFired`](super::Event::TimerFired) once; replaces an earlier one.
     ArmTimer {
         /// Which timer.
@@ -58,6 +68,8 @@ pub enum RadioAction {
         id: String,
         /// How many endpoints of each codec to register.
         endpoints: u8,
+        /// Whether to offer hands-free as well.
+        hands_free: bool,
     },
     /// Lift a soft block and switch the radio on.
     PowerOn,
@@ -101,10 +113,22 @@ pub enum RadioAction {
         /// Which one.
         phone: Address,
     },
+    /// Connect the calls of a phone that is connected; if it has none, that is no news.
+    ConnectHandsFree {
+        /// Which one.
+        phone: Address,
+    },
     /// Have BlueZ read the services of a phone that is connected.
     ReadServices {
         /// Which one.
         phone: Address,
+    },
+    /// Press a button of the phone's player.
+    Player {
+        /// Which phone.
+        phone: Address,
+        /// Which button.
+        command: PlayerCommand,
     },
     /// End the link with a phone.
     Disconnect {
@@ -165,11 +189,47 @@ pub enum StreamAction {
         /// Which one.
         transport: TransportId,
     },
+    /// Have it not heard, whatever its volume, or heard again; without a click.
+    Hush {
+        /// Which one.
+        transport: TransportId,
+        /// Not heard.
+        on: bool,
+    },
     /// Change how loud it is, without a click.
     SetVolume {
         /// Which one.
         transport: TransportId,
         /// How loud.
         volume: Volume,
+    },
+}
+
+/// The buttons of a phone's player (AVRCP 1.6.2, 4.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlayerCommand {
+    /// Go on.
+    Play,
+    /// Stop for a while.
+    Pause,
+}
+
+/// An order about the sound of calls that concerns no single phone.
+#[must_use = "an action does nothing until it is carried out"]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "sound", rename_all = "kebab-case")]
+pub enum SoundAction {
+    /// Ring, until told otherwise.
+    Ring {
+        /// How loud.
+        volume: Volume,
+    },
+    /// Ring no more.
+    StopRinging,
+    /// Send silence instead of the room, or the room again.
+    MuteMicrophone {
+        /// Silence.
+        muted: bool,
     },
 }

@@ -125,6 +125,7 @@ impl Policy {
         }
         self.phones.clear();
         self.close_all_transports(out);
+        self.forget_calls(out);
         for id in std::mem::take(&mut self.connection.waiting)
             .into_values()
             .flatten()

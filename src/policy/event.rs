@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::CallWish;
+use super::calls::event::HandsFreeFact;
 use super::model::{
     Address, Now, QuestionId, RequestId, Rules, SpeakerName, StreamFormat, TransportId, Volume,
 };
@@ -113,6 +115,18 @@ pub enum Event {
         id: String,
         /// What BlueZ said.
         error: String,
+    },
+    /// Something about the calls of a phone.
+    HandsFree {
+        /// Whose.
+        phone: Address,
+        /// What.
+        fact: HandsFreeFact,
+    },
+    /// There is something to hear the room with, or there is not any more.
+    MicrophoneFound {
+        /// As people know it.
+        name: Option<String>,
     },
     /// A client of the D-Bus service wants something.
     Requested {
@@ -257,6 +271,18 @@ pub enum Request {
         /// Which one.
         phone: Address,
     },
+    /// Do something about calls.
+    Call {
+        /// On which phone; the only one that fits if nothing is said.
+        phone: Option<Address>,
+        /// What.
+        wish: CallWish,
+    },
+    /// Send silence instead of the room, or the room again; for good.
+    MuteMicrophone {
+        /// Silence.
+        muted: bool,
+    },
     /// Call the speaker something else, for good.
     Rename {
         /// The new name; nothing to go back to the configured one.
@@ -285,6 +311,10 @@ pub enum Timer {
     UnreadServices,
     /// PipeWire has had time to find a sound card.
     OutputPatience,
+    /// A phone that brought its music has had time to bring its calls.
+    CallsPatience,
+    /// It was quiet for long enough after a call.
+    MusicReturns,
 }
 
 /// An event with its time: one line of a recorded session.

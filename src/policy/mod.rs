@@ -4,6 +4,7 @@
 //! no I/O, no clock, no channel, no async type. `tests/architecture.rs` holds the imports to it.
 
 pub mod action;
+pub mod calls;
 pub mod event;
 pub mod find;
 pub mod model;
@@ -22,7 +23,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use action::{Action, RadioAction, StreamAction};
+pub use action::{Action, RadioAction, SoundAction, StreamAction};
 pub use event::Event;
 use event::{PhoneFacts, Request, Timer};
 use model::{Address, Memory, Now, RequestId, Rules};
@@ -41,6 +42,7 @@ pub struct Policy {
     phones: BTreeMap<Address, PhoneFacts>,
     connection: connection::Connection,
     playback: playback::Playback,
+    calls: calls::Calls,
     config_problems: Option<String>,
     /// Why what was decided since would not survive a restart.
     memory_problem: Option<String>,
@@ -83,6 +85,7 @@ impl Policy {
             phones: BTreeMap::new(),
             connection: connection::Connection::default(),
             playback: playback::Playback::default(),
+            calls: calls::Calls::default(),
             config_problems: None,
             memory_problem: None,
         };
@@ -134,6 +137,8 @@ impl Policy {
             }
             Event::AudioFound { output } => self.audio_found(output, out),
             Event::AudioLost => self.audio_lost(out),
+            Event::HandsFree { phone, fact } => self.hands_free(now, phone, fact, out),
+            Event::MicrophoneFound { name } => self.calls.microphone = name,
             Event::Requested { id, request } => self.requested(now, id, request, out),
             Event::ConnectEnded { phone, error } => self.connect_ended(phone, error, out),
             Event::ConfigLoaded(rules) => self.config_loaded(rules, out),
@@ -158,6 +163,8 @@ impl Policy {
                 Ok(()) => return, // answered by connect_ended
                 Err(rejection) => Err(rejection),
             },
+            Request::Call { phone, wish } => return self.call_wished(id, phone, wish, out),
+            Request::MuteMicrophone { muted } => self.mute_microphone(muted, out),
             Request::Disconnect { phone } => self.disconnect(phone, out),
             Request::Forget { phone } => self.forget(phone, out),
             Request::Rename { name } => self.rename(name, out),
@@ -173,6 +180,8 @@ impl Policy {
             Timer::RefusalRetry => self.refusal_retry(out),
             Timer::UnreadServices => self.reading_patience_over(out),
             Timer::OutputPatience => self.output_patience_over(out),
+            Timer::CallsPatience => self.calls_patience_over(out),
+            Timer::MusicReturns => self.music_returns(out),
         }
     }
 

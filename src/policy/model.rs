@@ -274,6 +274,10 @@ pub struct Rules {
     pub start_volume: Volume,
     /// What no volume exceeds.
     pub max_volume: Volume,
+    /// Whether phones may bring their calls.
+    pub calls: bool,
+    /// How loud our own ring tone is, for phones that send none; silent at 0.
+    pub ring_volume: Volume,
 }
 
 impl Rules {
@@ -293,6 +297,8 @@ impl Default for Rules {
             max_connected: 3,
             start_volume: Volume(60),
             max_volume: Volume::MAX,
+            calls: true,
+            ring_volume: Volume(50),
         }
     }
 }
@@ -396,6 +402,9 @@ pub struct TrustedPhone {
     /// Where its volume was left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<Volume>,
+    /// Where the volume of its calls was left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_volume: Option<Volume>,
 }
 
 /// What outlives the daemon: whom it trusts and what people chose at run time.
@@ -407,6 +416,8 @@ pub struct Memory {
     pub outranked: Option<SpeakerName>,
     /// The volume that a phone without one of its own starts with; outranks the configured one.
     pub volume: Option<Volume>,
+    /// Whether calls get silence instead of the room.
+    pub microphone_muted: bool,
     /// The trusted phones, in the order in which they were trusted.
     pub phones: Vec<TrustedPhone>,
 }

@@ -28,8 +28,10 @@ const REFUSAL_QUIET: Duration = Duration::from_secs(60);
 /// How many refused devices are remembered, so that a flood of addresses costs nothing.
 const REFUSALS_KEPT: usize = 16;
 
-/// The services a speaker offers: A2DP and AVRCP, by the short form of their UUIDs.
-const SERVICES: [&str; 6] = ["110a", "110b", "110c", "110d", "110e", "110f"];
+/// The services a speaker offers: A2DP, AVRCP and hands-free, by the short form of their UUIDs.
+const SERVICES: [&str; 8] = [
+    "110a", "110b", "110c", "110d", "110e", "110f", "111e", "111f",
+];
 
 /// The window and who went through it.
 #[derive(Debug, Default)]
@@ -288,6 +290,7 @@ impl Policy {
             first_seen: now.unix,
             last_seen: now.unix,
             volume: None,
+            call_volume: None,
         });
     }
 
@@ -342,6 +345,7 @@ impl Policy {
             return Err(unknown_phone(phone));
         }
         let name = self.name_of(phone);
+        self.drop_calls(phone, out);
         self.memory.phones.retain(|known| known.address != phone);
         self.pairing.admitted.remove(&phone);
         if self.phones.contains_key(&phone) {

@@ -48,6 +48,12 @@ impl Playback {
             .map(|(id, _)| id)
     }
 
+    /// Returns what plays, and whose it is.
+    pub(super) fn playing(&self) -> impl Iterator<Item = (TransportId, Address)> {
+        let playing = self.transports.iter().filter(|(_, t)| t.started);
+        playing.map(|(id, t)| (id.clone(), t.phone))
+    }
+
     /// Returns what a phone plays now.
     pub(super) fn stream_of(&self, phone: Address) -> Option<StreamStatus> {
         self.transports
@@ -83,6 +89,7 @@ impl Policy {
             settling: None,
         };
         self.playback.transports.insert(id.clone(), transport);
+        self.expect_calls(phone, out);
         self.prepare(&id, out);
         self.set_slider(now, &id, self.volume_of(phone), out);
     }
@@ -107,6 +114,9 @@ impl Policy {
     pub(super) fn transport_closed(&mut self, id: &TransportId, out: &mut Orders) {
         self.stop(id, out);
         let closed = self.playback.transports.remove(id);
+        if let Some(transport) = &closed {
+            self.music_is_gone(id, transport.phone);
+        }
         if closed.is_some_and(|transport| transport.prepared) {
             out.stream(StreamAction::Release {
                 transport: id.clone(),
@@ -146,6 +156,7 @@ impl Policy {
             format,
             volume,
         });
+        self.music_began(out);
     }
 
     /// Returns what the audio path has to know of a transport; nothing if it must not be heard.
@@ -256,6 +267,7 @@ impl Policy {
         let came_back = has_output(&found) && !has_output(&self.playback.audio);
         self.playback.audio = found;
         if came_back {
+            self.play_voices_again(out);
             let transports = self.playback.transports.iter();
             let all: Vec<_> = transports.map(|(id, t)| (id.clone(), t.started)).collect();
             for (id, started) in all {
@@ -370,6 +382,10 @@ impl Policy {
         out: &mut Orders,
     ) -> Result<(), Rejection> {
         let volume = volume.min(self.rules.max_volume);
+        // Whoever turns a knob in a call means the call.
+        if self.move_call_volume(phone, volume, out) {
+            return Ok(());
+        }
         let phones = match phone {
             Some(phone) if self.is_trusted(phone) => vec![phone],
             Some(phone) => return Err(unknown_phone(phone)),

@@ -177,11 +177,12 @@ impl Policy {
         out.radio(RadioAction::UseAdapter {
             id,
             endpoints: self.rules.max_connected,
+            hands_free: self.rules.calls,
         });
     }
 
-    /// Registers another number of endpoints on the adapter in use.
-    pub(super) fn endpoints_changed(&self, out: &mut Orders) {
+    /// Registers other services on the adapter in use.
+    pub(super) fn services_changed(&self, out: &mut Orders) {
         if let Some(id) = &self.radio.in_use {
             self.order_use(id.clone(), out);
         }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::facts::{Call, Gateway, VoiceCodec};
 use super::event::RadioBlock;
 use super::model::{Address, StreamFormat, TransportId, Volume};
 
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub pairing_until: Option<u64>,
     /// The sound output.
     pub audio: AudioStatus,
+    /// What the room is heard with in calls.
+    pub microphone: MicrophoneStatus,
     /// The volume a phone starts with.
     pub volume: Volume,
     /// The volume that nothing exceeds.
@@ -76,6 +79,15 @@ pub enum AudioStatus {
     },
 }
 
+/// What becomes of what is said in the room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MicrophoneStatus {
+    /// What the room is heard with, as people know it; nothing while there is no microphone.
+    pub name: Option<String>,
+    /// Whether calls get silence instead.
+    pub muted: bool,
+}
+
 /// A phone as it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhoneStatus {
@@ -93,6 +105,8 @@ pub struct PhoneStatus {
     pub stream: Option<StreamStatus>,
     /// Its volume.
     pub volume: Volume,
+    /// Its calls; nothing while it is not connected for calls.
+    pub hands_free: Option<HandsFreeStatus>,
     /// When it was trusted, in seconds since 1970.
     pub first_seen: Option<u64>,
     /// When it last connected or disconnected, in seconds since 1970.
@@ -106,4 +120,30 @@ pub struct StreamStatus {
     pub transport: TransportId,
     /// Its format.
     pub format: StreamFormat,
+}
+
+/// What a phone that is connected for calls is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandsFreeStatus {
+    /// What it tells of itself.
+    pub gateway: Gateway,
+    /// Its calls, the oldest first.
+    pub calls: Vec<CallStatus>,
+    /// How the sound of its calls comes here; nothing while it does not.
+    pub voice: Option<VoiceCodec>,
+    /// How loud its calls are.
+    pub volume: Volume,
+    /// Whether its assistant listens.
+    pub assistant: bool,
+}
+
+/// A call as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallStatus {
+    /// What the phone tells of it.
+    pub call: Call,
+    /// When it was first heard of, in seconds since 1970.
+    pub since: u64,
+    /// When it was answered, in seconds since 1970; nothing while it is not.
+    pub answered: Option<u64>,
 }

@@ -48,11 +48,12 @@ impl Policy {
         self.heed_configured_name();
         if old.adapter != self.rules.adapter {
             self.take_adapter(out);
-        } else if old.max_connected != self.rules.max_connected {
-            self.endpoints_changed(out);
+        } else if (old.max_connected, old.calls) != (self.rules.max_connected, self.rules.calls) {
+            self.services_changed(out);
         }
         self.name_changed(name_before, out);
         self.ceiling_changed(volumes, out);
+        self.heed_call_rules(out);
         out.tell(Story::ConfigApplied);
     }
 
@@ -84,6 +85,7 @@ impl Policy {
                 connected: facts.is_some_and(|facts| facts.connected),
                 stream: self.playback.stream_of(known.address),
                 volume: self.volume_of(known.address),
+                hands_free: self.hands_free_status(known.address),
                 first_seen: Some(known.first_seen),
                 last_seen: Some(known.last_seen),
             }
@@ -100,6 +102,7 @@ impl Policy {
                 connected: true,
                 stream: None,
                 volume: self.start_volume(),
+                hands_free: None,
                 first_seen: None,
                 last_seen: None,
             });
@@ -111,6 +114,7 @@ impl Policy {
             adapter: self.radio.status(),
             pairing_until: self.pairing.open_until(),
             audio: self.playback.audio.clone(),
+            microphone: self.microphone_status(),
             volume: self.start_volume(),
             max_volume: self.rules.max_volume,
             config_problems: self.config_problems.clone(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::facts::VoiceCodec;
 use super::model::{Address, SpeakerName, StreamFormat, Volume};
 
 /// One thing that happened.
@@ -96,6 +97,56 @@ pub enum Story {
         address: Address,
         volume: Volume,
     },
+    /// Somebody calls.
+    CallComesIn {
+        name: String,
+        address: Address,
+        caller: String,
+    },
+    /// Somebody is called.
+    CallGoesOut {
+        name: String,
+        address: Address,
+        caller: String,
+    },
+    /// A call was answered, here or there.
+    CallAnswered {
+        name: String,
+        address: Address,
+        caller: String,
+    },
+    /// A call is over.
+    CallEnded {
+        name: String,
+        address: Address,
+        caller: String,
+    },
+    /// The sound of a phone's call comes out here.
+    VoiceUp {
+        name: String,
+        address: Address,
+        codec: VoiceCodec,
+    },
+    /// It does not, though it should.
+    VoiceFailed {
+        name: String,
+        address: Address,
+        error: String,
+    },
+    /// A phone's calls cannot be had here.
+    HandsFreeFailed {
+        name: String,
+        address: Address,
+        error: String,
+    },
+    /// The volume of a phone's calls moved.
+    CallVolumeChanged {
+        name: String,
+        address: Address,
+        volume: Volume,
+    },
+    /// The microphone was muted, or unmuted.
+    MicrophoneMuted { muted: bool },
     /// The speaker has another name.
     Renamed { name: SpeakerName },
     /// The configuration was read again.
@@ -152,6 +203,8 @@ impl Story {
                 | Self::StrangerBonded { .. }
                 | Self::BondMissing { .. }
                 | Self::StreamFailed { .. }
+                | Self::VoiceFailed { .. }
+                | Self::HandsFreeFailed { .. }
                 | Self::ConfigRefused { .. }
                 | Self::MemoryUnsaved { .. }
                 | Self::AudioWithoutOutput
@@ -175,6 +228,14 @@ impl Story {
             | Self::Playing { address, .. }
             | Self::Stopped { address, .. }
             | Self::StreamFailed { address, .. }
+            | Self::CallComesIn { address, .. }
+            | Self::CallGoesOut { address, .. }
+            | Self::CallAnswered { address, .. }
+            | Self::CallEnded { address, .. }
+            | Self::VoiceUp { address, .. }
+            | Self::VoiceFailed { address, .. }
+            | Self::HandsFreeFailed { address, .. }
+            | Self::CallVolumeChanged { address, .. }
             | Self::VolumeChanged { address, .. } => Some(*address),
             _ => None,
         }
@@ -199,6 +260,15 @@ impl fmt::Display for Story {
             | Self::PhoneAdopted { .. }
             | Self::StrangerBonded { .. }
             | Self::BondMissing { .. } => self.fmt_trust(f),
+            Self::CallComesIn { .. }
+            | Self::CallGoesOut { .. }
+            | Self::CallAnswered { .. }
+            | Self::CallEnded { .. }
+            | Self::VoiceUp { .. }
+            | Self::VoiceFailed { .. }
+            | Self::HandsFreeFailed { .. }
+            | Self::CallVolumeChanged { .. }
+            | Self::MicrophoneMuted { .. } => self.fmt_call(f),
             _ => self.fmt_use(f),
         }
     }
@@ -296,6 +366,32 @@ impl Story {
                 "{name} ({address}) is trusted, but BlueZ lost its key; pair it again with \
                  `dotctl pair`"
             ),
+            _ => Ok(()),
+        }
+    }
+
+    fn fmt_call(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CallComesIn { name, caller, .. } => write!(f, "{caller} calls {name}"),
+            Self::CallGoesOut { name, caller, .. } => write!(f, "{name} calls {caller}"),
+            Self::CallAnswered { name, caller, .. } => {
+                write!(f, "{name} talks with {caller}")
+            }
+            Self::CallEnded { name, caller, .. } => {
+                write!(f, "the call of {name} with {caller} is over")
+            }
+            Self::VoiceUp { name, codec, .. } => write!(f, "{name} is heard, {codec}"),
+            Self::VoiceFailed { name, error, .. } => {
+                write!(f, "the call of {name} cannot be heard: {error}")
+            }
+            Self::HandsFreeFailed { name, error, .. } => {
+                write!(f, "{name}'s calls do not come here: {error}")
+            }
+            Self::CallVolumeChanged { name, volume, .. } => {
+                write!(f, "calls of {name} are at volume {}", volume.percent())
+            }
+            Self::MicrophoneMuted { muted: true } => f.write_str("the microphone is off"),
+            Self::MicrophoneMuted { muted: false } => f.write_str("the microphone is on"),
             _ => Ok(()),
         }
     }

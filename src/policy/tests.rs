@@ -1,5 +1,6 @@
 //! The policy as a table of stories, and its invariants over random lives.
 
+mod calls;
 mod invariants;
 mod pairing;
 mod playback;
@@ -185,6 +186,7 @@ fn trusted(address: Address, name: &str) -> TrustedPhone {
         first_seen: 5,
         last_seen: 5,
         volume: None,
+        call_volume: None,
     }
 }
 

@@ -50,6 +50,8 @@ mod v1 {
         name: Option<SpeakerName>,
         outranked: Option<SpeakerName>,
         volume: Option<Volume>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        microphone_muted: bool,
         #[serde(default)]
         phones: Vec<Phone>,
     }
@@ -62,6 +64,7 @@ mod v1 {
         first_seen: u64,
         last_seen: u64,
         volume: Option<Volume>,
+        call_volume: Option<Volume>,
     }
 
     impl From<State> for Memory {
@@ -72,11 +75,13 @@ mod v1 {
                 first_seen: phone.first_seen,
                 last_seen: phone.last_seen,
                 volume: phone.volume,
+                call_volume: phone.call_volume,
             });
             Self {
                 name: state.name,
                 outranked: state.outranked,
                 volume: state.volume,
+                microphone_muted: state.microphone_muted,
                 phones: phones.collect(),
             }
         }
@@ -90,12 +95,14 @@ mod v1 {
                 first_seen: phone.first_seen,
                 last_seen: phone.last_seen,
                 volume: phone.volume,
+                call_volume: phone.call_volume,
             });
             Self {
                 version: super::VERSION,
                 name: memory.name.clone(),
                 outranked: memory.outranked.clone(),
                 volume: memory.volume,
+                microphone_muted: memory.microphone_muted,
                 phones: phones.collect(),
             }
         }

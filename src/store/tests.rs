@@ -11,6 +11,7 @@ fn memory() -> Memory {
         name: Some(SpeakerName::new("Küche \"laut\"").unwrap()),
         outranked: SpeakerName::new("Flur").ok(),
         volume: Volume::new(35),
+        microphone_muted: true,
         phones: vec![
             TrustedPhone {
                 address: Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 1]),
@@ -18,6 +19,7 @@ fn memory() -> Memory {
                 first_seen: 1_700_000_000,
                 last_seen: 1_700_000_100,
                 volume: Volume::new(40),
+                call_volume: Volume::new(70),
             },
             TrustedPhone {
                 address: Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 2]),
@@ -25,6 +27,7 @@ fn memory() -> Memory {
                 first_seen: 0,
                 last_seen: 0,
                 volume: None,
+                call_volume: None,
             },
         ],
     }
@@ -68,10 +71,14 @@ name = ""
 first-seen = 0
 last-seen = 0
 "#;
-    let without_later_keys = Memory {
+    let mut without_later_keys = Memory {
         outranked: None,
+        microphone_muted: false,
         ..memory()
     };
+    for phone in &mut without_later_keys.phones {
+        phone.call_volume = None;
+    }
     assert_eq!(schema::read(text.as_bytes()).unwrap(), without_later_keys);
 }
 
@@ -185,12 +192,14 @@ proptest! {
             name: name.and_then(|name| SpeakerName::new(&name).ok()),
             outranked: outranked.and_then(|name| SpeakerName::new(&name).ok()),
             volume: volume.and_then(Volume::new),
+            microphone_muted: false,
             phones: phones.into_iter().map(|(address, name, first_seen, last_seen)| TrustedPhone {
                 address: Address::new(address),
                 name,
                 first_seen,
                 last_seen,
                 volume: None,
+                call_volume: None,
             }).collect(),
         };
         let text = schema::write(&memory).unwrap();

@@ -26,6 +26,8 @@ pub(super) struct Registered {
     pub(super) default_agent: bool,
     /// Path and properties of each endpoint, in order.
     pub(super) endpoints: Vec<(String, HashMap<String, OwnedValue>)>,
+    /// Path, service and options of the profile.
+    pub(super) profile: Option<(String, String, HashMap<String, OwnedValue>)>,
 }
 
 /// A running bluetoothd. Dropping it is `kill -9`: its name goes and it says nothing more.
@@ -41,10 +43,12 @@ impl Bluez {
         let changed = Arc::<Notify>::default();
         let agents = Agents(registered.clone(), changed.clone());
         let media = Media(registered.clone(), changed.clone());
+        let profiles = Profiles(registered.clone(), changed.clone());
         let bus = zbus::connection::Builder::system()
             .unwrap()
             .serve_at("/", zbus::fdo::ObjectManager)
             .and_then(|it| it.serve_at("/org/bluez", agents))
+            .and_then(|it| it.serve_at("/org/bluez", profiles))
             .and_then(|it| {
                 it.serve_at(
                     HCI0,
@@ -87,6 +91,28 @@ impl Bluez {
         self.registered(ready).await
     }
 
+    /// Hands a link to the phone's audio gateway over.
+    pub(super) async fn connect_gateway(
+        &self,
+        room: &OwnedUniqueName,
+        link: std::os::unix::net::UnixStream,
+    ) -> zbus::Result<zbus::Message> {
+        new_connection(&self.bus, room, link).await
+    }
+
+    /// Wants the link to the phone's audio gateway closed.
+    pub(super) async fn disconnect_gateway(
+        &self,
+        room: &OwnedUniqueName,
+    ) -> zbus::Result<zbus::Message> {
+        let device = OwnedObjectPath::try_from(PHONE).unwrap();
+        let profile = Some("org.bluez.Profile1");
+        let (path, method) = ("/org/dotd/handsfree", "RequestDisconnection");
+        self.bus
+            .call_method(Some(room.as_str()), path, profile, method, &device)
+            .await
+    }
+
     /// The phone connects or leaves.
     pub(super) async fn set_connected(&self, connected: bool) {
         let server = self.bus.object_server();
@@ -118,6 +144,21 @@ pub(super) async fn request_authorization(
         &device,
     )
     .await
+}
+
+/// Calls the room's hands-free profile over any connection.
+pub(super) async fn new_connection(
+    bus: &zbus::Connection,
+    room: &OwnedUniqueName,
+    link: std::os::unix::net::UnixStream,
+) -> zbus::Result<zbus::Message> {
+    let device = OwnedObjectPath::try_from(PHONE).unwrap();
+    let link = zbus::zvariant::Fd::from(std::os::fd::OwnedFd::from(link));
+    let body = (device, link, HashMap::<String, OwnedValue>::new());
+    let profile = Some("org.bluez.Profile1");
+    let (path, method) = ("/org/dotd/handsfree", "NewConnection");
+    bus.call_method(Some(room.as_str()), path, profile, method, &body)
+        .await
 }
 
 /// A bluetoothd that is too busy to list its objects when it is first asked.
@@ -170,6 +211,26 @@ impl Agents {
 
     fn unregister_agent(&self, _path: OwnedObjectPath) {
         self.0.lock().unwrap().agent = None;
+        self.1.notify_waiters();
+    }
+}
+
+struct Profiles(Arc<Mutex<Registered>>, Arc<Notify>);
+
+#[zbus::interface(name = "org.bluez.ProfileManager1")]
+impl Profiles {
+    fn register_profile(
+        &self,
+        path: OwnedObjectPath,
+        service: String,
+        options: HashMap<String, OwnedValue>,
+    ) {
+        self.0.lock().unwrap().profile = Some((path.to_string(), service, options));
+        self.1.notify_waiters();
+    }
+
+    fn unregister_profile(&self, _path: OwnedObjectPath) {
+        self.0.lock().unwrap().profile = None;
         self.1.notify_waiters();
     }
 }

@@ -9,10 +9,12 @@
 mod bluez;
 mod bus;
 
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use dotd::bluetooth::Bluetooth;
+use dotd::bluetooth::{Bluetooth, GatewaySocket};
 use dotd::policy::action::RadioAction;
 use dotd::policy::event::{Event, PhoneFacts, Question};
 use dotd::policy::model::Address;
@@ -27,13 +29,19 @@ const DEADLINE: Duration = Duration::from_secs(10);
 struct Room {
     bluetooth: Bluetooth,
     events: mpsc::Receiver<Event>,
+    gateways: mpsc::UnboundedReceiver<GatewaySocket>,
 }
 
 impl Room {
     async fn start() -> Self {
         let (sender, events) = mpsc::channel(16);
-        let bluetooth = Bluetooth::start(sender).await.unwrap();
-        Self { bluetooth, events }
+        let (links, gateways) = mpsc::unbounded_channel();
+        let bluetooth = Bluetooth::start(sender, links, 0).await.unwrap();
+        Self {
+            bluetooth,
+            events,
+            gateways,
+        }
     }
 
     async fn next(&mut self) -> Event {
@@ -52,8 +60,11 @@ impl Room {
 
     fn use_adapter(&self, endpoints: u8) {
         let id = "hci0".to_owned();
-        self.bluetooth
-            .order(RadioAction::UseAdapter { id, endpoints });
+        self.bluetooth.order(RadioAction::UseAdapter {
+            id,
+            endpoints,
+            hands_free: true,
+        });
     }
 }
 
@@ -94,6 +105,10 @@ fn bluetoothd_may_come_late_be_killed_and_come_back() {
                 paths,
                 ["/org/dotd/endpoints/sbc0", "/org/dotd/endpoints/sbc1"]
             );
+            let (_, service, options) = bluez.registered(|it| it.profile.clone()).await;
+            assert_eq!(service, "0000111e-0000-1000-8000-00805f9b34fb");
+            let version = options.get("Version").unwrap().downcast_ref::<u16>();
+            assert_eq!(version, Ok(0x0109));
             bluez.set_connected(true).await;
             assert_eq!(room.next().await, Event::PhoneSeen(anna(true)));
             drop((bluez, room_name));
@@ -213,11 +228,16 @@ fn a_daemon_that_does_not_listen_lets_nobody_in() {
     with_bus("a_daemon_that_does_not_listen_lets_nobody_in", async |_| {
         let bluez = Bluez::start().await;
         let (sender, mut events) = mpsc::channel(1);
-        let bluetooth = Bluetooth::start(sender).await.unwrap();
+        let (gateways, _) = mpsc::unbounded_channel();
+        let bluetooth = Bluetooth::start(sender, gateways, 0).await.unwrap();
         assert_eq!(events.recv().await, Some(Event::BluetoothFound));
         let id = "hci0".to_owned();
         let endpoints = 1;
-        bluetooth.order(RadioAction::UseAdapter { id, endpoints });
+        bluetooth.order(RadioAction::UseAdapter {
+            id,
+            endpoints,
+            hands_free: true,
+        });
         let name = bluez.room_with(1).await;
         // AdapterSeen fills the queue, and nobody takes it out.
         let refused = bluez.ask(&name).await;
@@ -239,5 +259,35 @@ fn stopping_takes_everything_back() {
         let gone =
             |it: &bluez::Registered| (it.agent.is_none() && it.endpoints.is_empty()).then_some(());
         bluez.registered(gone).await;
+        bluez
+            .registered(|it| it.profile.is_none().then_some(()))
+            .await;
+    });
+}
+
+#[test]
+fn links_to_audio_gateways_come_from_bluetoothd_alone() {
+    let name = "links_to_audio_gateways_come_from_bluetoothd_alone";
+    with_bus(name, async |_| {
+        let bluez = Bluez::start().await;
+        let mut room = Room::start().await;
+        room.take_adapter(1).await;
+        let room_name = bluez.room_with(1).await;
+        bluez
+            .registered(|it| it.profile.is_some().then_some(()))
+            .await;
+        let anybody = zbus::Connection::system().await.unwrap();
+        let (_theirs, ours) = UnixStream::pair().unwrap();
+        let refused = bluez::new_connection(&anybody, &room_name, ours).await;
+        assert_eq!(error_name(refused), "org.bluez.Error.Rejected");
+        assert!(room.gateways.try_recv().is_err());
+        let (theirs, ours) = UnixStream::pair().unwrap();
+        bluez.connect_gateway(&room_name, ours).await.unwrap();
+        let gateway = room.gateways.recv().await.unwrap();
+        assert_eq!(gateway.phone, ANNA);
+        bluez.disconnect_gateway(&room_name).await.unwrap();
+        let mut rest = Vec::new();
+        (&theirs).read_to_end(&mut rest).unwrap();
+        drop(gateway);
     });
 }

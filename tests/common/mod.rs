@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod bus;
+pub(crate) mod client;
 pub(crate) mod dotctl;
 pub(crate) mod speaker;
 

@@ -5,9 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use dotd::api::{self, ApiError, StreamFigures};
+use dotd::policy::calls::facts::{Call, CallId, CallState, Direction, Gateway, VoiceCodec};
 use dotd::policy::event::Request;
 use dotd::policy::model::{Address, ChannelMode, StreamFormat, TransportId, Volume};
-use dotd::policy::snapshot::{AdapterStatus, AudioStatus, PhoneStatus, StreamStatus};
+use dotd::policy::snapshot::{
+    AdapterStatus, AudioStatus, CallStatus, HandsFreeStatus, MicrophoneStatus, PhoneStatus,
+    StreamStatus,
+};
 use dotd::policy::{Event, Rejection, Snapshot, Story};
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -142,6 +146,7 @@ pub(crate) fn phone(last: u8, name: &str) -> PhoneStatus {
         connected: false,
         stream: None,
         volume: Volume::new(60).unwrap(),
+        hands_free: None,
         first_seen: Some(1_700_000_000),
         last_seen: Some(1_700_000_100),
     }
@@ -190,10 +195,68 @@ pub(crate) fn kitchen() -> Snapshot {
         audio: AudioStatus::Ready {
             output: "Built-in Audio".to_owned(),
         },
+        microphone: MicrophoneStatus {
+            name: Some("USB Microphone".to_owned()),
+            muted: false,
+        },
         volume: Volume::new(60).unwrap(),
         max_volume: Volume::new(80).unwrap(),
         config_problems: None,
         memory_problem: None,
         phones: vec![anna, bob, phone(3, "Eve's Pixel")],
     }
+}
+
+/// Later than any clock of today, so that whatever began then has lasted for no time.
+pub(crate) const LATER: u64 = 4_000_000_000;
+
+/// A call of Mom that came in at [`LATER`] and nobody has answered.
+pub(crate) fn call(id: u32, state: CallState) -> CallStatus {
+    CallStatus {
+        call: Call {
+            id: CallId(id),
+            direction: Direction::Incoming,
+            state,
+            number: "+4930123".to_owned(),
+            name: Some("Mom".to_owned()),
+            multiparty: false,
+        },
+        since: LATER,
+        answered: None,
+    }
+}
+
+/// What a phone is doing that is connected for calls and has these.
+pub(crate) fn hands_free(calls: Vec<CallStatus>) -> HandsFreeStatus {
+    HandsFreeStatus {
+        gateway: Gateway {
+            service: Some(true),
+            signal: Some(4),
+            ..Gateway::default()
+        },
+        calls,
+        voice: None,
+        volume: Volume::new(70).unwrap(),
+        assistant: false,
+    }
+}
+
+/// The kitchen while Anna talks with Mom there and somebody else waits, and Bob has called 110.
+pub(crate) fn busy_kitchen() -> Snapshot {
+    let mut mom = call(1, CallState::Active);
+    mom.answered = Some(LATER);
+    let mut unknown = call(2, CallState::Waiting);
+    unknown.call.number.clear();
+    unknown.call.name = None;
+    let mut anna = hands_free(vec![mom, unknown]);
+    anna.voice = Some(VoiceCodec::Msbc);
+    let mut police = call(1, CallState::Alerting);
+    police.call.direction = Direction::Outgoing;
+    police.call.number = "110".to_owned();
+    police.call.name = None;
+    let mut snapshot = kitchen();
+    snapshot.phones[0].stream = None;
+    snapshot.phones[0].hands_free = Some(anna);
+    snapshot.phones[1].hands_free = Some(hands_free(vec![police]));
+    snapshot
 }

@@ -95,7 +95,7 @@ impl Conversation {
         let mut machine = Machine::new(Config {
             codecs: Codecs::new(true, true),
             echo_cancelling: true,
-            speaker: Gain::new(9).expect("0 to 15"),
+            speaker: Some(Gain::new(9).expect("0 to 15")),
             microphone: Gain::new(12).expect("0 to 15"),
             battery: BatteryLevel::FULL,
         });

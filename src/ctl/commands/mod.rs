@@ -1,6 +1,10 @@
 //! One file per command, or per handful that differ in one word.
 
+pub(super) mod assistant;
+pub(super) mod call;
+pub(super) mod calls;
 pub(super) mod config;
+pub(super) mod mic;
 pub(super) mod monitor;
 pub(super) mod name;
 pub(super) mod pair;

@@ -1,8 +1,9 @@
-//! `dotctl phones`: who is trusted, who is connected, who plays.
+//! `dotctl phones`: who is trusted, who is connected, who plays, who is in a call.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
+use super::calls::in_words;
 use super::status::name_width;
 use crate::ctl::client::Client;
 use crate::ctl::failure::Failure;
@@ -28,6 +29,10 @@ pub(in crate::ctl) async fn run(output: &mut Output) -> Result<(), Failure> {
 
 /// Says in a few words what a phone is doing.
 pub(super) fn state(phone: &PhoneShape) -> (Look, String) {
+    // The music is hushed while there are calls.
+    if let Some(told) = in_words(phone) {
+        return told;
+    }
     let volume = phone.volume;
     if let Some(format) = phone.format() {
         let text = format!("playing {}, volume {volume}", clean(&format));

@@ -6,7 +6,7 @@ use super::phones::state;
 use crate::ctl::client::Client;
 use crate::ctl::failure::Failure;
 use crate::ctl::output::{Look, Output, clean, clean_lines, padded};
-use crate::ctl::shape::{PhoneShape, SpeakerShape};
+use crate::ctl::shape::{MicrophoneShape, PhoneShape, SpeakerShape};
 
 #[derive(Serialize)]
 struct Status {
@@ -47,6 +47,7 @@ fn screen(Status { speaker, phones }: &Status, now: u64, output: &Output) -> Str
     row("Bluetooth", bluetooth(speaker));
     row("Pairing", pairing(speaker, now));
     row("Sound", sound(speaker));
+    row("Microphone", microphone(&speaker.microphone));
     if let Some(problems) = &speaker.config_problems {
         let problems = clean_lines(problems).replace('\n', "\n             ");
         row(
@@ -147,7 +148,16 @@ fn sound(speaker: &SpeakerShape) -> (Look, String) {
     }
 }
 
-/// Writes a countdown: 2:05.
+fn microphone(microphone: &MicrophoneShape) -> (Look, String) {
+    let text = match &microphone.name {
+        _ if microphone.muted => "off (dotctl mic on)".to_owned(),
+        Some(name) => clean(name),
+        None => "no microphone: callers hear silence".to_owned(),
+    };
+    (Look::Plain, text)
+}
+
+/// Writes a countdown, or how long something lasts: 2:05.
 pub(super) fn clock(seconds: u64) -> String {
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::policy::calls::CallWish;
+use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder};
+use crate::policy::calls::facts::{Call, CallId, CallState, Direction};
 
 fn phone() -> impl Strategy<Value = Address> {
     (1_u8..5).prop_map(|last| Address::new([0xF0, 0, 0, 0, 0, last]))
@@ -59,11 +62,56 @@ fn request() -> impl Strategy<Value = Request> {
         }),
         (proptest::option::of(phone()), volume())
             .prop_map(|(phone, volume)| Request::SetVolume { phone, volume }),
+        (proptest::option::of(phone()), wish())
+            .prop_map(|(phone, wish)| Request::Call { phone, wish }),
     ]
 }
 
 fn transport() -> impl Strategy<Value = (TransportId, Address)> {
     phone().prop_map(|phone| (TransportId(format!("/{phone}/fd0")), phone))
+}
+
+fn wish() -> impl Strategy<Value = CallWish> {
+    prop_oneof![
+        any::<bool>().prop_map(|end_others| CallWish::Answer { end_others }),
+        Just(CallWish::Reject),
+        Just(CallWish::HangUp { call: None }),
+        Just(CallWish::Redial),
+        Just(CallWish::Swap),
+        Just(CallWish::Transfer),
+    ]
+}
+
+fn hands_free() -> impl Strategy<Value = HandsFreeFact> {
+    let state = prop_oneof![
+        Just(CallState::Incoming),
+        Just(CallState::Waiting),
+        Just(CallState::Active),
+        Just(CallState::Held),
+    ];
+    let call = (0_u32..3, state).prop_map(|(id, state)| Call {
+        id: CallId(id),
+        direction: Direction::Incoming,
+        state,
+        number: String::new(),
+        name: None,
+        multiparty: false,
+    });
+    let request = (1_u64..60).prop_map(|id| Some(RequestId(id)));
+    prop_oneof![
+        3 => Just(HandsFreeFact::Ready),
+        1 => Just(HandsFreeFact::Ended { error: None }),
+        2 => proptest::collection::btree_map(0_u32..3, call, 0..3).prop_map(|calls| {
+            let calls = calls.into_iter().map(|(id, call)| Call { id: CallId(id), ..call });
+            HandsFreeFact::Calls { calls: calls.collect() }
+        }),
+        2 => any::<u64>().prop_map(|id| HandsFreeFact::VoiceAsked { id: QuestionId(id) }),
+        1 => Just(HandsFreeFact::VoiceUp),
+        1 => proptest::option::of(Just("no".to_owned()))
+            .prop_map(|error| HandsFreeFact::VoiceEnded { error }),
+        1 => any::<u8>().prop_map(|steps| HandsFreeFact::SpeakerVolume { steps }),
+        2 => request.prop_map(|request| HandsFreeFact::CommandEnded { request, result: Ok(()) }),
+    ]
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -115,6 +163,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::TimerFired { timer: Timer::RefusalRetry }),
         1 => Just(Event::TimerFired { timer: Timer::OutputPatience }),
         1 => Just(Event::TimerFired { timer: Timer::UnreadServices }),
+        1 => Just(Event::TimerFired { timer: Timer::CallsPatience }),
+        1 => Just(Event::TimerFired { timer: Timer::MusicReturns }),
+        6 => (phone(), hands_free()).prop_map(|(phone, fact)| Event::HandsFree { phone, fact }),
         1 => (0..2).prop_map(|id| Event::AdapterRefused {
             id: format!("hci{id}"),
             error: "no".into(),
@@ -161,6 +212,13 @@ impl Observer {
                     }
                 }
                 Action::Stream(order) => self.check_stream(order, policy.rules.max_volume),
+                Action::HandsFree {
+                    phone,
+                    order: HandsFreeOrder::LetVoiceIn { voice, .. },
+                } => {
+                    assert!(policy.is_trusted(*phone) && voice.volume <= policy.rules.max_volume);
+                    assert!(policy.hands_free_status(*phone).is_some());
+                }
                 _ => {}
             }
         }
@@ -173,21 +231,7 @@ impl Observer {
                 "after {event:?}"
             );
         }
-        for known in &policy.memory().phones {
-            let newcomer = !trusted_before.contains(&known.address);
-            let explained = matches!(
-                event,
-                Event::PhoneSeen(_)
-                    | Event::AgentAsked { .. }
-                    | Event::TransportOpened { .. }
-                    | Event::InventoryTaken { .. }
-            );
-            assert!(
-                !newcomer || explained,
-                "{event:?} made {} trusted",
-                known.address
-            );
-        }
+        check_trust(policy, event, trusted_before);
         check_what_is_shown(policy);
     }
 
@@ -203,7 +247,7 @@ impl Observer {
                 self.streams.insert(transport.clone());
             }
             StreamAction::SetVolume { volume, .. } => assert!(*volume <= loudest),
-            StreamAction::Stop { .. } => {}
+            StreamAction::Stop { .. } | StreamAction::Hush { .. } => {}
             StreamAction::Release { transport } => {
                 assert!(
                     self.streams.remove(transport),
@@ -214,11 +258,32 @@ impl Observer {
     }
 }
 
+/// Nobody is trusted whom nothing explains.
+fn check_trust(policy: &Policy, event: &Event, before: &[Address]) {
+    for known in &policy.memory().phones {
+        let newcomer = !before.contains(&known.address);
+        let explained = matches!(
+            event,
+            Event::PhoneSeen(_)
+                | Event::AgentAsked { .. }
+                | Event::TransportOpened { .. }
+                | Event::InventoryTaken { .. }
+                | Event::HandsFree { .. }
+        );
+        assert!(
+            !newcomer || explained,
+            "{event:?} made {} trusted",
+            known.address
+        );
+    }
+}
+
 fn check_what_is_shown(policy: &Policy) {
     let snapshot = policy.snapshot();
     for phone in &snapshot.phones {
         assert!(phone.volume <= snapshot.max_volume);
         assert!(phone.trusted || phone.stream.is_none());
+        assert!(phone.trusted || phone.hands_free.is_none());
     }
     let mut list: Vec<Address> = policy.memory().phones.iter().map(|p| p.address).collect();
     list.sort_unstable();
@@ -252,6 +317,8 @@ proptest! {
         for last in 1..5 {
             let phone = Address::new([0xF0, 0, 0, 0, 0, last]);
             life.tell(Event::ConnectEnded { phone, error: None });
+            let fact = HandsFreeFact::Ended { error: None };
+            life.tell(Event::HandsFree { phone, fact });
         }
         let ended = life.taken();
         let late = ended.iter().filter_map(|action| match action {

@@ -30,7 +30,8 @@ fn an_adapter_comes_up_step_by_step() {
         [
             RadioAction::UseAdapter {
                 id: "hci0".into(),
-                endpoints: 3
+                endpoints: 3,
+                hands_free: true,
             },
             RadioAction::PowerOn
         ]

@@ -10,7 +10,7 @@ use crate::pcm::{Concealer, Cycle, Nanos, Pace, Reader, Source, duration_of, fra
 use super::link::Link;
 
 /// Plays one stream.
-pub(super) struct Player {
+pub struct Player {
     ring: Reader,
     link: Arc<Link>,
     concealer: Concealer,

@@ -7,7 +7,7 @@ use crate::pcm::{MILLISECOND, Nanos, SECOND};
 
 /// The line of punctual packets: the earliest of the last seconds.
 #[derive(Clone, Debug, Default)]
-pub struct Baseline {
+pub(super) struct Baseline {
     /// The earliest of each second, newest first.
     seconds: [Option<Nanos>; Self::SECONDS],
     newest: Nanos,
@@ -19,7 +19,7 @@ impl Baseline {
     const SECONDS: usize = 8;
 
     /// Takes note of a packet on line `line` that came at `now`; returns the line of punctual ones.
-    pub fn add(&mut self, now: Nanos, line: Nanos) -> Nanos {
+    pub(super) fn add(&mut self, now: Nanos, line: Nanos) -> Nanos {
         let second = now / SECOND;
         if self.value().is_none() {
             self.newest = second;
@@ -38,14 +38,14 @@ impl Baseline {
     }
 
     /// Returns the line, once there was a packet.
-    pub fn value(&self) -> Option<Nanos> {
+    pub(super) fn value(&self) -> Option<Nanos> {
         self.seconds.iter().flatten().min().copied()
     }
 }
 
 /// How late packets were during the last minute.
 #[derive(Clone, Debug)]
-pub struct Lateness {
+pub(super) struct Lateness {
     /// How many packets were how many milliseconds late, in each stretch of ten seconds, newest
     /// first.
     stretches: [[u16; Self::BINS]; Self::STRETCHES],
@@ -74,7 +74,7 @@ impl Lateness {
     const RARE: u32 = 400;
 
     /// Takes note of a packet that was `late` at `now`.
-    pub fn add(&mut self, now: Nanos, late: Nanos) {
+    pub(super) fn add(&mut self, now: Nanos, late: Nanos) {
         let stretch = now / Self::STRETCH;
         let passed = usize::try_from(stretch - self.newest).unwrap_or(0);
         for _ in 0..passed.min(Self::STRETCHES) {
@@ -91,7 +91,7 @@ impl Lateness {
     }
 
     /// Returns what nearly all packets were not later than, to the millisecond above.
-    pub fn high(&self) -> Nanos {
+    pub(super) fn high(&self) -> Nanos {
         let mut later = 0;
         for (bin, count) in self.sums.iter().enumerate().rev() {
             later += count;

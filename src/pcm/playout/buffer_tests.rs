@@ -1,14 +1,45 @@
 use super::*;
+use crate::pcm::MILLISECOND;
 use proptest::prelude::*;
 
-const RATE: u32 = 44_100;
-/// Five SBC frames.
-const PACKET: u64 = 640;
-/// One turn of the graph.
-const TURN: u64 = 235;
+/// What a phone sends, and how it is played.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    aims: Aims,
+    rate: u32,
+    /// Frames in a packet.
+    packet: u64,
+    /// Frames in one turn of the graph.
+    turn: u64,
+}
+
+/// Five SBC frames a packet.
+const MUSIC: Kind = Kind {
+    aims: Aims::MUSIC,
+    rate: 44_100,
+    packet: 640,
+    turn: 235,
+};
+
+/// One mSBC frame a packet.
+const WIDE_VOICE: Kind = Kind {
+    aims: Aims::VOICE,
+    rate: 16_000,
+    packet: 120,
+    turn: 85,
+};
+
+/// 3 ms of CVSD a packet.
+const NARROW_VOICE: Kind = Kind {
+    aims: Aims::VOICE,
+    rate: 8_000,
+    packet: 24,
+    turn: 43,
+};
 
 /// A phone, a radio, a sound card and a player that does as it is told, by numbers alone.
 struct World {
+    kind: Kind,
     controller: Controller,
     now: Nanos,
     /// How much faster the phone's clock runs than the sound card's, in parts per million.
@@ -29,9 +60,10 @@ struct World {
 }
 
 impl World {
-    fn new(drift: f64) -> Self {
+    fn new(kind: Kind, drift: f64) -> Self {
         Self {
-            controller: Controller::new(RATE),
+            kind,
+            controller: Controller::new(kind.rate, kind.aims),
             now: 1000 * SECOND,
             drift,
             next_turn: 1000 * SECOND,
@@ -49,7 +81,8 @@ impl World {
 
     /// Lets the phone send for `seconds`; `late` tells how late the packet sent at each second is.
     fn run(&mut self, seconds: u64, mut late: impl FnMut(f64) -> f64) {
-        let period = PACKET as f64 / f64::from(RATE) / (1.0 + self.drift * 1e-6);
+        let Kind { rate, packet, .. } = self.kind;
+        let period = packet as f64 / f64::from(rate) / (1.0 + self.drift * 1e-6);
         let end = self.sent + (seconds as f64 / period) as u64;
         while self.sent < end {
             let sent = self.sent as f64 * period;
@@ -61,23 +94,24 @@ impl World {
             self.now = arrival;
             self.sent += 1;
             self.orders = Some(self.controller.arrived(arrival, self.written, self.playout));
-            self.written += PACKET;
-            self.level += PACKET;
+            self.written += packet;
+            self.level += packet;
         }
     }
 
     fn turn(&mut self) {
+        let Kind { rate, turn, .. } = self.kind;
         let now = self.next_turn;
         let pace = self.orders.map_or(Pace::NOMINAL, |orders| orders.pace);
-        self.owed += TURN as f64 * pace.ratio();
+        self.owed += turn as f64 * pace.ratio();
         let frames = self.owed as u64;
         self.owed -= frames as f64;
-        let offset = now - duration_of(self.consumed, RATE);
+        let offset = now - duration_of(self.consumed, rate);
         let playing = self.playout.offset.is_some()
             || self
                 .orders
                 .is_some_and(|orders| offset >= orders.begin && self.level >= frames);
-        self.playout.period = duration_of(TURN, RATE);
+        self.playout.period = duration_of(turn, rate);
         self.playout.offset = playing.then_some(offset);
         if playing {
             let taken = frames.min(self.level);
@@ -90,7 +124,7 @@ impl World {
                 self.playout.offset = None;
             }
         }
-        self.next_turn += duration_of(TURN, RATE);
+        self.next_turn += duration_of(turn, rate);
     }
 
     fn underruns(&self) -> u32 {
@@ -111,7 +145,7 @@ fn dice() -> impl FnMut() -> f64 {
 
 #[test]
 fn clean_air_brings_latency_down_gently() {
-    let mut world = World::new(0.0);
+    let mut world = World::new(MUSIC, 0.0);
     world.run(2, |_| 0.0);
     let first = world.latencies[0];
     assert!((38.0..50.0).contains(&first), "{first}");
@@ -124,7 +158,7 @@ fn clean_air_brings_latency_down_gently() {
 
 #[test]
 fn jitter_is_covered_and_not_more() {
-    let mut world = World::new(0.0);
+    let mut world = World::new(MUSIC, 0.0);
     let mut dice = dice();
     world.run(10, |_| 0.040 * dice());
     let settling = world.underruns();
@@ -136,7 +170,7 @@ fn jitter_is_covered_and_not_more() {
 
 #[test]
 fn stalls_of_a_tenth_of_a_second_are_learned_from_the_first() {
-    let mut world = World::new(0.0);
+    let mut world = World::new(MUSIC, 0.0);
     let stall = |sent: f64| {
         let into = sent % 1.0;
         if (0.5..0.6).contains(&into) {
@@ -153,9 +187,9 @@ fn stalls_of_a_tenth_of_a_second_are_learned_from_the_first() {
 
 #[test]
 fn one_stall_is_forgotten_again() {
-    let mut world = World::new(0.0);
+    let mut world = World::new(MUSIC, 0.0);
     world.run(10, |_| 0.0);
-    let begin = world.sent as f64 * PACKET as f64 / f64::from(RATE);
+    let begin = world.sent as f64 * MUSIC.packet as f64 / f64::from(MUSIC.rate);
     world.run(1, |sent| (begin + 0.08 - sent).max(0.0));
     let after = world.controller.target();
     assert!(after > 75 * MILLISECOND);
@@ -166,7 +200,7 @@ fn one_stall_is_forgotten_again() {
 
 #[test]
 fn a_pause_is_not_lateness() {
-    let mut world = World::new(0.0);
+    let mut world = World::new(MUSIC, 0.0);
     world.run(10, |_| 0.0);
     let target = world.controller.target();
     // The phone stops for ten seconds, and its packets go on from there.
@@ -178,22 +212,77 @@ fn a_pause_is_not_lateness() {
 
 #[test]
 fn a_burst_at_the_start_is_worked_off_without_a_gap() {
-    let mut world = World::new(0.0);
+    let mut world = World::new(MUSIC, 0.0);
     world.run(40, |sent| if sent < 0.1 { 0.1 - sent } else { 0.0 });
     assert_eq!(world.underruns(), 0);
     assert!(world.bends.iter().all(|bend| bend.abs() <= 5001.0));
     assert!(world.controller.latency() < 100 * MILLISECOND);
 }
 
+#[test]
+fn a_call_waits_for_little_more_than_a_turn() {
+    for kind in [WIDE_VOICE, NARROW_VOICE] {
+        let mut world = World::new(kind, 0.0);
+        world.run(2, |_| 0.0);
+        let first = world.latencies[0];
+        assert!((10.0..18.0).contains(&first), "{first}");
+        world.run(58, |_| 0.0);
+        let last = *world.latencies.last().unwrap();
+        assert!((8.5..11.0).contains(&last), "{last}");
+        assert_eq!(world.underruns(), 0);
+        assert!(world.bends.iter().all(|bend| bend.abs() <= 1501.0));
+    }
+}
+
+#[test]
+fn a_call_over_usb_waits_for_the_bursts_and_not_longer() {
+    let mut world = World::new(NARROW_VOICE, 0.0);
+    // Whatever comes within 10 ms is handed over together.
+    let burst = |sent: f64| (sent / 0.01).ceil() * 0.01 - sent;
+    world.run(10, burst);
+    let settling = world.underruns();
+    world.run(50, burst);
+    assert_eq!(world.underruns(), settling, "after settling");
+    let last = *world.latencies.last().unwrap();
+    assert!((14.0..21.0).contains(&last), "{last}");
+}
+
+#[test]
+fn a_call_that_was_held_up_once_is_prompt_again_within_a_minute_or_two() {
+    let mut world = World::new(WIDE_VOICE, 0.0);
+    world.run(10, |_| 0.0);
+    let begin = world.sent as f64 * 0.0075;
+    world.run(1, |sent| (begin + 0.06 - sent).max(0.0));
+    assert!(world.controller.target() > 55 * MILLISECOND);
+    world.run(120, |_| 0.0);
+    assert!(world.controller.latency() < 12 * MILLISECOND);
+    assert_eq!(world.underruns(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn calls_follow_any_drift_as_well(
+        drift in -300.0_f64..300.0,
+        jitter in 0.0_f64..0.02,
+    ) {
+        let mut world = World::new(WIDE_VOICE, drift);
+        let mut dice = dice();
+        world.run(30, |_| jitter * dice());
+        let settling = world.underruns();
+        world.run(90, |_| jitter * dice());
+        prop_assert_eq!(world.underruns(), settling);
+        let distance = world.controller.latency() - world.controller.target();
+        prop_assert!(distance.abs() < 3 * MILLISECOND, "{}", distance);
+    }
 
     #[test]
     fn any_drift_is_followed_through_any_even_jitter(
         drift in -300.0_f64..300.0,
         jitter in 0.0_f64..0.06,
     ) {
-        let mut world = World::new(drift);
+        let mut world = World::new(MUSIC, drift);
         let mut dice = dice();
         world.run(30, |_| jitter * dice());
         let settling = world.underruns();
@@ -209,23 +298,25 @@ proptest! {
 
     #[test]
     fn whatever_arrives_the_orders_stay_sane(
+        kind in prop::sample::select(vec![MUSIC, WIDE_VOICE]),
         steps in prop::collection::vec((0_i64..2_000_000_000, 0_u64..100_000, any::<bool>()), 1..200),
     ) {
-        let mut controller = Controller::new(RATE);
+        let mut controller = Controller::new(kind.rate, kind.aims);
         let (mut now, mut frame, mut underruns) = (SECOND, 0, 0);
         for (elapsed, frames, playing) in steps {
             now += elapsed;
             frame += frames;
             underruns += u32::from(!playing);
             let playout = Playout {
-                offset: playing.then_some(now - duration_of(frame, RATE)),
+                offset: playing.then_some(now - duration_of(frame, kind.rate)),
                 period: 5 * MILLISECOND,
                 delay: 0,
                 underruns,
             };
             let orders = controller.arrived(now, frame, playout);
             prop_assert!(orders.pace.ppm.abs() <= 5500.0);
-            prop_assert!((LEAST_TARGET..=LAST_TARGET).contains(&controller.target()));
+            let aims = kind.aims;
+            prop_assert!((aims.least..=aims.last).contains(&controller.target()));
         }
     }
 }

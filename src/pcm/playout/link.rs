@@ -20,7 +20,7 @@ const NEVER: Nanos = Nanos::MAX;
 
 /// The facts.
 #[derive(Debug)]
-pub(super) struct Link {
+pub struct Link {
     // Written by the receiver.
     begin: AtomicI64,
     pace: AtomicU32,
@@ -48,13 +48,13 @@ impl Link {
     }
 
     /// Receiver: play on line `begin` or any later one, at this pace.
-    pub(super) fn order(&self, begin: Nanos, pace: Pace) {
+    pub fn order(&self, begin: Nanos, pace: Pace) {
         self.begin.store(begin, Relaxed);
         self.pace.store(pace.ppm.to_bits(), Relaxed);
     }
 
     /// Receiver: what is in the ring is of no use any more.
-    pub(super) fn flush(&self) {
+    pub fn flush(&self) {
         self.begin.store(NEVER, Relaxed);
         self.flush.store(true, SeqCst);
     }
@@ -95,7 +95,7 @@ impl Link {
     }
 
     /// Receiver: asks where the player is.
-    pub(super) fn playout(&self) -> Playout {
+    pub fn playout(&self) -> Playout {
         let offset = self.offset.load(Relaxed);
         Playout {
             offset: (offset != NEVER).then_some(offset),
@@ -106,7 +106,7 @@ impl Link {
     }
 
     /// Receiver: takes the number of frames made up since it last asked.
-    pub(super) fn take_concealed(&self) -> u32 {
+    pub fn take_concealed(&self) -> u32 {
         self.concealed.swap(0, Relaxed)
     }
 }

@@ -1,0 +1,138 @@
+//! One stream in PipeWire that captures: what a microphone hears, for one phone.
+//!
+//! Invariant: it is linked to its microphone and to nothing else, so that nobody hears in a call
+//! what is played; while that microphone is away it hears nothing. Made and dropped on the audio
+//! thread; what runs on the real-time thread allocates, locks, logs and asks the system nothing.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use pipewire::Error;
+use pipewire::core::CoreRc;
+use pipewire::spa::pod::Pod;
+use pipewire::spa::sys as spa;
+use pipewire::spa::utils::Direction;
+use pipewire::stream::{Stream, StreamFlags, StreamListener, StreamRc, StreamState};
+
+use crate::pcm::Sink;
+use crate::policy::model::Address;
+
+use super::clock::{self, RateMatch};
+use super::describe;
+use super::graph::Endpoint;
+use super::session::{Inbox, Notice};
+
+/// A stream that captures until it is dropped.
+pub(super) struct Capture {
+    // The listeners go first: they hold what the stream calls.
+    _turns: StreamListener<Ear>,
+    _changes: StreamListener<()>,
+    _stream: StreamRc,
+    serial: u64,
+    microphone: u64,
+}
+
+impl Capture {
+    /// Makes one for a phone, with a number of its own, that gives what `microphone` hears to
+    /// `sink`, as one channel at `rate` Hz. People see it as `name`.
+    pub(super) fn new(
+        core: CoreRc,
+        (phone, serial): (Address, u64),
+        (name, rate): (&str, u32),
+        microphone: &Endpoint,
+        sink: Box<dyn Sink + Send>,
+        inbox: &Rc<RefCell<Inbox>>,
+    ) -> Result<Self, Error> {
+        let properties = describe::capture(phone, name, &microphone.name);
+        let stream = StreamRc::new(core, "dotd", properties)?;
+        let rate_match = Arc::new(RateMatch::default());
+        let ear = Ear {
+            sink,
+            rate_match: Arc::clone(&rate_match),
+            rate,
+        };
+        let turns = stream
+            .add_local_listener_with_user_data(ear)
+            .process(|stream, ear| ear.process(stream))
+            .register()?;
+        let inbox = Rc::clone(inbox);
+        let changes = stream
+            .add_local_listener_with_user_data(())
+            .state_changed(move |_, (), _, new| {
+                if let StreamState::Error(error) = new {
+                    let notice = Notice::CaptureFailed {
+                        phone,
+                        serial,
+                        error,
+                    };
+                    inbox.borrow_mut().push(notice);
+                }
+            })
+            .io_changed(move |_, (), area_id, area, _| {
+                if area_id == spa::SPA_IO_RateMatch {
+                    rate_match.lend(area.cast());
+                }
+            })
+            .register()?;
+        let format = describe::format(rate, 1)?;
+        let mut params = [Pod::from_bytes(&format).ok_or(Error::CreationFailed)?];
+        stream.connect(
+            Direction::Input,
+            None,
+            StreamFlags::AUTOCONNECT | StreamFlags::MAP_BUFFERS | StreamFlags::RT_PROCESS,
+            &mut params,
+        )?;
+        Ok(Self {
+            _turns: turns,
+            _changes: changes,
+            _stream: stream,
+            serial,
+            microphone: microphone.serial,
+        })
+    }
+
+    /// The number it was made with.
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Which microphone it is on: the serial of its endpoint.
+    pub(super) fn microphone(&self) -> u64 {
+        self.microphone
+    }
+}
+
+/// The stream, as the real-time thread knows it.
+struct Ear {
+    sink: Box<dyn Sink + Send>,
+    rate_match: Arc<RateMatch>,
+    rate: u32,
+}
+
+impl Ear {
+    /// Empties all buffers that are full: one, unless the graph was held up.
+    fn process(&mut self, stream: &Stream) {
+        let cycle = clock::cycle(stream, self.rate);
+        while let Some(mut buffer) = stream.dequeue_buffer() {
+            let Some(data) = buffer.datas_mut().first_mut() else {
+                continue;
+            };
+            let chunk = data.chunk();
+            let (offset, size) = (chunk.offset() as usize, chunk.size() as usize);
+            let Some(bytes) = data.data() else {
+                continue;
+            };
+            let start = offset.min(bytes.len());
+            let end = start + size.min(bytes.len() - start);
+            // SAFETY: any bytes are valid samples, and the slice is cut where they are aligned;
+            // PipeWire aligns its buffers far better than that.
+            let (_, samples, _) = unsafe { bytes[start..end].align_to::<f32>() };
+            if !samples.is_empty() {
+                let pace = self.sink.push(samples, cycle);
+                // A sink that wants more gets more for what the microphone gives.
+                self.rate_match.set(pace.ratio());
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Carries out what the policy ordered about calls.
+//!
+//! Invariant: as for all orders: the loop never waits. A voice is what it was last ordered to be,
+//! also while its link is still on the way up.
+
+use std::collections::HashMap;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::executor::{Executor, Late};
+use crate::audio::{Role, StreamKey, StreamSpec};
+use crate::bluetooth::{BluetoothError, GatewaySocket, VoiceSocket};
+use crate::handsfree::{Links, Voice, hfp_codec};
+use crate::pcm::RingTone;
+use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
+use crate::policy::model::{Address, Volume};
+use crate::policy::{Event, SoundAction};
+
+/// The sampling rate of the ring tone in Hz: that of most sound cards.
+const RING_RATE: u32 = 48_000;
+
+/// The links to phones' audio gateways, and the voices of their calls.
+pub(super) struct Calls {
+    links: Links,
+    voices: HashMap<Address, Talking>,
+    events: mpsc::Sender<Event>,
+    late: mpsc::UnboundedSender<Late>,
+    rings: bool,
+    /// Counts voices, so that a link that comes up too late is told from the one that is wanted.
+    begun: u64,
+}
+
+/// A voice from its order on; its link comes later.
+struct Talking {
+    begun: u64,
+    spec: VoiceSpec,
+    voice: Option<Voice>,
+}
+
+/// A voice link that came up, or not.
+pub(super) struct LateVoice {
+    phone: Address,
+    begun: u64,
+    socket: Result<VoiceSocket, BluetoothError>,
+}
+
+impl Calls {
+    pub(super) fn new(events: mpsc::Sender<Event>, late: mpsc::UnboundedSender<Late>) -> Self {
+        Self {
+            links: Links::new(events.clone()),
+            voices: HashMap::new(),
+            events,
+            late,
+            rings: false,
+            begun: 0,
+        }
+    }
+
+    /// Takes a link to a phone's audio gateway.
+    pub(super) fn connected(&mut self, GatewaySocket { phone, fd }: GatewaySocket) {
+        self.links.connected(phone, fd);
+    }
+
+    /// Waits for a voice link.
+    fn expect(
+        &mut self,
+        phone: Address,
+        spec: VoiceSpec,
+        link: impl Future<Output = Result<VoiceSocket, BluetoothError>> + Send + 'static,
+    ) {
+        self.begun += 1;
+        let begun = self.begun;
+        let voice = None;
+        self.voices.insert(phone, Talking { begun, spec, voice });
+        let late = self.late.clone();
+        tokio::spawn(async move {
+            let socket = link.await;
+            let arrived = LateVoice {
+                phone,
+                begun,
+                socket,
+            };
+            // Fails only when the daemon is ending; the link closes then.
+            late.send(Late::Voice(arrived)).ok();
+        });
+    }
+
+    fn ended(&mut self, phone: Address, error: Option<String>) {
+        self.voices.remove(&phone);
+        let fact = HandsFreeFact::VoiceEnded { error };
+        // At once if there is room, so that it is told before what the phone does next.
+        if let Err(TrySendError::Full(event)) =
+            self.events.try_send(Event::HandsFree { phone, fact })
+        {
+            let events = self.events.clone();
+            // Fails only when the daemon is ending.
+            tokio::spawn(async move { events.send(event).await.ok() });
+        }
+    }
+}
+
+impl Executor {
+    /// Carries out an order about the calls of a phone.
+    pub(super) fn hands_free(&mut self, phone: Address, order: HandsFreeOrder) {
+        match order {
+            HandsFreeOrder::Command { request, command } => {
+                self.calls.links.command(phone, request, command);
+            }
+            HandsFreeOrder::Close => self.calls.links.close(phone),
+            HandsFreeOrder::LetVoiceIn { id, voice } => {
+                let link = self.bluetooth.let_voice_in(id, voice.codec);
+                self.calls.expect(phone, voice, link);
+            }
+            HandsFreeOrder::RefuseVoice { id } => self.bluetooth.refuse_voice(id),
+            HandsFreeOrder::OpenVoice { voice } => {
+                let link = self.bluetooth.open_voice(phone, voice.codec);
+                self.calls.expect(phone, voice, link);
+            }
+            HandsFreeOrder::PlayVoice { voice } => {
+                if let Some(talking) = self.calls.voices.get_mut(&phone) {
+                    talking.spec = voice;
+                    self.play_voice(phone);
+                }
+            }
+            HandsFreeOrder::EndVoice => {
+                self.audio.stop_listening(phone);
+                self.audio.release(StreamKey::Voice(phone));
+                self.calls.voices.remove(&phone);
+            }
+            HandsFreeOrder::SetVoiceVolume { volume } => {
+                if let Some(talking) = self.calls.voices.get_mut(&phone) {
+                    talking.spec.volume = volume;
+                }
+                self.audio.set_volume(StreamKey::Voice(phone), volume);
+            }
+            HandsFreeOrder::SetMicrophoneVolume { steps } => {
+                if let Some(talking) = self.calls.voices.get_mut(&phone) {
+                    talking.spec.microphone = steps;
+                    if let Some(voice) = &talking.voice {
+                        voice.set_microphone(steps);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Carries out an order about the sound of calls that concerns no single phone.
+    pub(super) fn sound(&mut self, order: SoundAction) {
+        match order {
+            SoundAction::Ring { volume } => self.ring(volume),
+            SoundAction::StopRinging => {
+                self.calls.rings = false;
+                self.audio.release(StreamKey::Ring);
+            }
+            SoundAction::MuteMicrophone { muted } => {
+                for talking in self.calls.voices.values_mut() {
+                    talking.spec.muted = muted;
+                    if let Some(voice) = &talking.voice {
+                        voice.mute(muted);
+                    }
+                }
+            }
+        }
+    }
+
+    fn ring(&mut self, volume: Volume) {
+        if std::mem::replace(&mut self.calls.rings, true) {
+            return self.audio.set_volume(StreamKey::Ring, volume);
+        }
+        let spec = StreamSpec {
+            name: "Ring tone".to_owned(),
+            role: Role::Notification,
+            rate: RING_RATE,
+            channels: 1,
+            volume,
+        };
+        let tone = Box::new(RingTone::new(RING_RATE));
+        self.audio.play(StreamKey::Ring, spec, tone);
+    }
+
+    /// Gives a voice link that was waited for its thread, its stream and its microphone.
+    pub(super) fn voice_arrived(&mut self, late: LateVoice) {
+        let LateVoice {
+            phone,
+            begun,
+            socket,
+        } = late;
+        let Some(talking) = self.calls.voices.get_mut(&phone) else {
+            return;
+        };
+        if talking.begun != begun {
+            return;
+        }
+        let spec = &talking.spec;
+        let events = self.calls.events.clone();
+        let withdrawn = socket.as_ref().is_err_and(BluetoothError::is_withdrawal);
+        let voice = socket.map_err(|error| error.to_string()).and_then(|link| {
+            let codec = hfp_codec(spec.codec);
+            let (muted, microphone) = (spec.muted, spec.microphone);
+            Voice::start(phone, link.fd, link.mtu, codec, muted, microphone, events)
+                .map_err(|error| error.to_string())
+        });
+        match voice {
+            Ok(voice) => {
+                talking.voice = Some(voice);
+                self.play_voice(phone);
+            }
+            Err(_) if withdrawn => self.calls.ended(phone, None),
+            Err(error) => self.calls.ended(phone, Some(error)),
+        }
+    }
+
+    /// Gives the sound of a voice to PipeWire, and the voice the sound of the room.
+    fn play_voice(&self, phone: Address) {
+        let Some(talking) = self.calls.voices.get(&phone) else {
+            return;
+        };
+        let Some(voice) = &talking.voice else {
+            return;
+        };
+        let spec = &talking.spec;
+        let rate = spec.codec.rate();
+        let stream = StreamSpec {
+            name: spec.name.clone(),
+            role: Role::Communication,
+            rate,
+            channels: 1,
+            volume: spec.volume,
+        };
+        let key = StreamKey::Voice(phone);
+        self.audio.play(key, stream, voice.source());
+        let name = spec.name.clone();
+        self.audio.listen(phone, name, rate, voice.sinks());
+    }
+}

@@ -1,0 +1,79 @@
+//! What a voice link tells the daemon about itself.
+//!
+//! Invariant: never blocks. An event that finds the queue full is offered again with the next packet.
+
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::policy::Event;
+use crate::policy::calls::event::HandsFreeFact;
+use crate::policy::model::Address;
+
+/// Reports on one link.
+pub(super) struct Reporter {
+    phone: Address,
+    events: Sender<Event>,
+    up: bool,
+}
+
+impl Reporter {
+    pub(super) fn new(phone: Address, events: Sender<Event>) -> Self {
+        Self {
+            phone,
+            events,
+            up: false,
+        }
+    }
+
+    /// A packet came: the link is up. Told once.
+    pub(super) fn up(&mut self) {
+        if !self.up {
+            self.up = self.offer(HandsFreeFact::VoiceUp);
+        }
+    }
+
+    /// The link ended by itself. Says whether that could be told.
+    pub(super) fn ended(&self, error: Option<&str>) -> bool {
+        self.offer(HandsFreeFact::VoiceEnded {
+            error: error.map(str::to_owned),
+        })
+    }
+
+    fn offer(&self, fact: HandsFreeFact) -> bool {
+        let event = Event::HandsFree {
+            phone: self.phone,
+            fact,
+        };
+        match self.events.try_send(event) {
+            // With nobody left to tell there is nothing left to do.
+            Ok(()) | Err(TrySendError::Closed(_)) => true,
+            Err(TrySendError::Full(_)) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc;
+
+    #[test]
+    fn what_did_not_fit_is_told_later_and_the_beginning_once() {
+        let phone = Address::new([1, 2, 3, 4, 5, 6]);
+        let (events, mut queue) = mpsc::channel(1);
+        let mut reporter = Reporter::new(phone, events.clone());
+        let told = |fact| Event::HandsFree { phone, fact };
+        events.try_send(Event::AudioLost).unwrap();
+        reporter.up();
+        assert_eq!(queue.try_recv().unwrap(), Event::AudioLost);
+        reporter.up();
+        assert!(!reporter.ended(None));
+        assert_eq!(queue.try_recv().unwrap(), told(HandsFreeFact::VoiceUp));
+        reporter.up();
+        assert!(reporter.ended(Some("gone")));
+        let error = Some("gone".to_owned());
+        let ended = told(HandsFreeFact::VoiceEnded { error });
+        assert_eq!(queue.try_recv().unwrap(), ended);
+        assert!(queue.try_recv().is_err());
+    }
+}

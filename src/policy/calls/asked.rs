@@ -1,0 +1,311 @@
+//! What clients want done about calls, and which phone they mean.
+//!
+//! Invariant: nothing is guessed. Where two phones could be meant, the question is refused with
+//! their names; what cannot be done now is refused with the reason.
+
+use super::event::HandsFreeOrder;
+use super::facts::{CallCommand, CallId, CallState};
+use super::{Link, Voice};
+use crate::policy::model::{Address, RequestId};
+use crate::policy::pairing::unknown_phone;
+use crate::policy::{Orders, Policy, Rejection, RejectionKind};
+
+/// What a client wants.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "wish", rename_all = "kebab-case")]
+pub enum CallWish {
+    /// Answer whatever rings. Calls that are up are held, of other phones too.
+    Answer {
+        /// End them instead.
+        end_others: bool,
+    },
+    /// Refuse whatever rings.
+    Reject,
+    /// End the call that is up or being made.
+    HangUp {
+        /// Only this one.
+        call: Option<CallId>,
+    },
+    /// Call a number.
+    Dial {
+        /// As somebody typed it.
+        number: String,
+    },
+    /// Call a number of the phone's memory.
+    DialMemory {
+        /// Its place there.
+        place: u32,
+    },
+    /// Call the last number again.
+    Redial,
+    /// Send tones into the call, one after the other.
+    Tones {
+        /// As somebody typed them.
+        digits: String,
+    },
+    /// Set the call that is up aside, or take up again the one that was.
+    Hold,
+    /// Change between the call that is up and the one that waits or was set aside.
+    Swap,
+    /// Join the calls of a phone.
+    Merge,
+    /// Move the sound of the call to the phone, or back here.
+    Transfer,
+    /// Start the phone's assistant, or stop it.
+    Assistant {
+        /// Start.
+        on: bool,
+    },
+}
+
+/// One step of a wish.
+struct Step {
+    phone: Address,
+    order: Order,
+}
+
+enum Order {
+    Command(CallCommand),
+    EndVoice,
+}
+
+/// The answer when a phone leaves before it has answered.
+pub(super) fn gone(name: &str) -> Rejection {
+    Rejection::new(
+        RejectionKind::NotConnected,
+        format!("{name} left meanwhile; connect it again: dotctl connect"),
+    )
+}
+
+impl Policy {
+    /// Passes a wish on to the phone that is meant; the answer comes with the phone's.
+    pub(in crate::policy) fn call_wished(
+        &mut self,
+        id: RequestId,
+        phone: Option<Address>,
+        wish: CallWish,
+        out: &mut Orders,
+    ) {
+        let (others, last) = match self.understood(phone, wish) {
+            Ok(steps) => steps,
+            Err(rejection) => return out.reply(id, Err(rejection)),
+        };
+        for Step { phone, order } in others {
+            match order {
+                Order::Command(command) => Self::command(phone, command, out),
+                Order::EndVoice => self.end_voice(phone, out),
+            }
+        }
+        let Step { phone, order } = last;
+        match order {
+            Order::Command(command) => {
+                let request = Some(id);
+                self.with_link(phone, |link| {
+                    link.waiting.insert(id);
+                });
+                Self::order(phone, HandsFreeOrder::Command { request, command }, out);
+            }
+            Order::EndVoice => {
+                self.end_voice(phone, out);
+                out.reply(id, Ok(()));
+            }
+        }
+    }
+
+    pub(super) fn command_ended(
+        &mut self,
+        phone: Address,
+        request: Option<RequestId>,
+        result: Result<(), Rejection>,
+        out: &mut Orders,
+    ) {
+        let Some(id) = request else {
+            return;
+        };
+        let mut waits = false;
+        self.with_link(phone, |link| waits = link.waiting.remove(&id));
+        if waits {
+            out.reply(id, result);
+        }
+    }
+
+    /// Finds out what is to be done: what goes before, and the step whose answer counts.
+    fn understood(
+        &self,
+        phone: Option<Address>,
+        wish: CallWish,
+    ) -> Result<(Vec<Step>, Step), Rejection> {
+        let anyone = |_: &Link| true;
+        let (what, command) = match wish {
+            CallWish::Answer { end_others } => return self.answer(phone, end_others),
+            CallWish::HangUp { call } => return Ok((Vec::new(), self.hang_up(phone, call)?)),
+            CallWish::Transfer => return Ok((Vec::new(), self.transfer(phone)?)),
+            CallWish::Reject => {
+                let phone = self.meant(phone, "rings", |link| link.has(CallState::is_offered))?;
+                return Ok((Vec::new(), Step::command(phone, CallCommand::Reject)));
+            }
+            CallWish::Hold => {
+                let up = |link: &Link| link.has(CallState::is_established);
+                let phone = self.meant(phone, "has a call that was answered", up)?;
+                return Ok((Vec::new(), Step::command(phone, CallCommand::Swap)));
+            }
+            CallWish::Swap | CallWish::Merge => {
+                let phone = self.meant(phone, "has two calls", |link| link.calls.len() > 1)?;
+                let merge = wish == CallWish::Merge;
+                let command = if merge {
+                    CallCommand::Merge
+                } else {
+                    CallCommand::Swap
+                };
+                return Ok((Vec::new(), Step::command(phone, command)));
+            }
+            CallWish::Tones { digits } => {
+                let up = |link: &Link| link.has(|state| state == CallState::Active);
+                let phone = self.meant(phone, "has a call that is up", up)?;
+                return Ok((
+                    Vec::new(),
+                    Step::command(phone, CallCommand::Tones { digits }),
+                ));
+            }
+            CallWish::Dial { number } => ("can make calls", CallCommand::Dial { number }),
+            CallWish::DialMemory { place } => ("can make calls", CallCommand::DialMemory { place }),
+            CallWish::Redial => ("can make calls", CallCommand::Redial),
+            CallWish::Assistant { on } => ("has an assistant", CallCommand::Assistant { on }),
+        };
+        let phone = self.meant(phone, what, anyone)?;
+        Ok((Vec::new(), Step::command(phone, command)))
+    }
+
+    /// Whoever talks on another phone is set aside first, or that call is ended. A phone that has
+    /// more than this one call cannot be told to hold without taking up another: it keeps its sound.
+    fn answer(
+        &self,
+        phone: Option<Address>,
+        end_others: bool,
+    ) -> Result<(Vec<Step>, Step), Rejection> {
+        let phone = self.meant(phone, "rings", |link| link.has(CallState::is_offered))?;
+        let rings = |link: &Link| link.has(|state| state == CallState::Incoming);
+        let command = match (self.calls.links.get(&phone), end_others) {
+            (Some(link), _) if rings(link) => CallCommand::Answer,
+            (_, true) => CallCommand::ReleaseActive,
+            (_, false) => CallCommand::Swap,
+        };
+        let talks = |link: &Link| link.has(|state| state == CallState::Active);
+        let others = self
+            .calls
+            .links
+            .iter()
+            .filter(|(other, _)| **other != phone);
+        let aside = others.filter(|(_, link)| talks(link)).map(|(other, link)| {
+            let phone = *other;
+            match (end_others, link.calls.len()) {
+                (true, _) => Step::command(phone, CallCommand::HangUp),
+                (false, 1) => Step::command(phone, CallCommand::Swap),
+                (false, _) => Step {
+                    phone,
+                    order: Order::EndVoice,
+                },
+            }
+        });
+        let others = aside.collect();
+        Ok((others, Step::command(phone, command)))
+    }
+
+    fn hang_up(&self, phone: Option<Address>, call: Option<CallId>) -> Result<Step, Rejection> {
+        if let Some(call) = call {
+            let there = |link: &Link| link.calls.iter().any(|known| known.call.id == call);
+            let phone = self.meant(phone, "has that call", there)?;
+            return Ok(Step::command(phone, CallCommand::HangUpOne { call }));
+        }
+        let going = |link: &Link| link.has(|state| !state.is_offered() && state != CallState::Held);
+        let held = |link: &Link| link.has(|state| state == CallState::Held);
+        let nobody = |rejection: &Rejection| rejection.kind == RejectionKind::NotAvailable;
+        let (what, end) = ("has a call that is up", CallCommand::HangUp);
+        match self.meant(phone, what, going) {
+            Err(none) if nobody(&none) => {}
+            meant => return Ok(Step::command(meant?, end)),
+        }
+        match self.meant(phone, what, held) {
+            Err(none) if nobody(&none) => {}
+            meant => return Ok(Step::command(meant?, end)),
+        }
+        let phone = self.meant(phone, "has a call", |link| !link.calls.is_empty())?;
+        Ok(Step::command(phone, CallCommand::Reject))
+    }
+
+    fn transfer(&self, phone: Option<Address>) -> Result<Step, Rejection> {
+        let busy = |link: &Link| !link.calls.is_empty() || link.voice != Voice::None;
+        let phone = self.meant(phone, "has a call", busy)?;
+        let link = self.calls.links.get(&phone);
+        let here = link.is_some_and(|link| link.voice != Voice::None);
+        Ok(if here {
+            let order = Order::EndVoice;
+            Step { phone, order }
+        } else {
+            Step::command(phone, CallCommand::OpenVoice)
+        })
+    }
+
+    /// Returns the phone that is meant: the one that was named, or the only one that fits.
+    fn meant(
+        &self,
+        phone: Option<Address>,
+        what: &str,
+        fits: impl Fn(&Link) -> bool,
+    ) -> Result<Address, Rejection> {
+        if let Some(phone) = phone {
+            return self.named(phone, what, fits);
+        }
+        let links = self.calls.links.iter();
+        let fitting = links.filter(|(_, link)| fits(link));
+        let fitting: Vec<Address> = fitting.map(|(phone, _)| *phone).collect();
+        match fitting[..] {
+            [phone] => Ok(phone),
+            [] if self.calls.links.is_empty() => Err(Rejection::new(
+                RejectionKind::NotConnected,
+                "no phone is connected for calls; connect one: dotctl connect PHONE",
+            )),
+            [] => Err(Rejection::new(
+                RejectionKind::NotAvailable,
+                format!("no phone {what}; `dotctl calls` shows what there is"),
+            )),
+            _ => {
+                let names: Vec<String> = fitting.iter().map(|it| self.name_of(*it)).collect();
+                Err(Rejection::new(
+                    RejectionKind::Ambiguous,
+                    format!("each of {} {what}; say --phone", names.join(", ")),
+                ))
+            }
+        }
+    }
+
+    fn named(
+        &self,
+        phone: Address,
+        what: &str,
+        fits: impl Fn(&Link) -> bool,
+    ) -> Result<Address, Rejection> {
+        if !self.is_trusted(phone) {
+            return Err(unknown_phone(phone));
+        }
+        let name = self.name_of(phone);
+        match self.calls.links.get(&phone) {
+            Some(link) if fits(link) => Ok(phone),
+            Some(_) => Err(Rejection::new(
+                RejectionKind::NotAvailable,
+                format!("{name} is no phone that {what}; `dotctl calls` shows what there is"),
+            )),
+            None => Err(Rejection::new(
+                RejectionKind::NotConnected,
+                format!("{name} is not connected for calls; connect it: dotctl connect"),
+            )),
+        }
+    }
+}
+
+impl Step {
+    fn command(phone: Address, command: CallCommand) -> Self {
+        let order = Order::Command(command);
+        Self { phone, order }
+    }
+}

@@ -1,0 +1,92 @@
+//! What becomes of the music while there is a call.
+//!
+//! Invariant: whoever was asked to pause is asked to go on, once, unless it left meanwhile; a phone
+//! that does not obey is not heard all the same.
+
+use std::time::Duration;
+
+use super::super::action::{PlayerCommand, RadioAction};
+use super::super::event::Timer;
+use super::super::{Action, Orders, Policy, StreamAction};
+use super::Link;
+use crate::policy::model::{Address, TransportId};
+
+/// How long it stays quiet after a call: between the answer and its voice link there may be as much,
+/// and who has just hung up does not want music that instant.
+const QUIET_AFTER: Duration = Duration::from_millis(1500);
+
+impl Policy {
+    /// Silences the music when a call begins, and brings it back some time after the last one.
+    pub(super) fn attend_to_music(&mut self, out: &mut Orders) {
+        let quiet = self.calls.links.values().any(Link::wants_quiet);
+        if std::mem::replace(&mut self.calls.quiet, quiet) == quiet {
+            return;
+        }
+        let timer = Timer::MusicReturns;
+        if quiet {
+            out.push(Action::CancelTimer { timer });
+            self.hush_music(out);
+        } else if !self.calls.hushed.is_empty() || !self.calls.paused.is_empty() {
+            let after = QUIET_AFTER;
+            out.push(Action::ArmTimer { timer, after });
+        }
+    }
+
+    fn hush_music(&mut self, out: &mut Orders) {
+        for phone in self.hush_streams(out) {
+            // A phone stops its own music for its own calls.
+            let own = self.calls.links.get(&phone).is_some_and(Link::wants_quiet);
+            if !own && self.calls.paused.insert(phone) {
+                let command = PlayerCommand::Pause;
+                out.radio(RadioAction::Player { phone, command });
+            }
+        }
+    }
+
+    /// Silences what plays; returns whose music was heard until then.
+    fn hush_streams(&mut self, out: &mut Orders) -> Vec<Address> {
+        let playing: Vec<_> = self.playback.playing().collect();
+        let mut silenced = Vec::new();
+        for (transport, phone) in playing {
+            if self.calls.hushed.insert(transport.clone()) {
+                let on = true;
+                out.stream(StreamAction::Hush { transport, on });
+                silenced.push(phone);
+            }
+        }
+        silenced
+    }
+
+    /// It was quiet for long enough.
+    pub(in crate::policy) fn music_returns(&mut self, out: &mut Orders) {
+        if self.calls.quiet {
+            return;
+        }
+        for transport in std::mem::take(&mut self.calls.hushed) {
+            out.stream(StreamAction::Hush {
+                transport,
+                on: false,
+            });
+        }
+        for phone in std::mem::take(&mut self.calls.paused) {
+            if self.is_connected(phone) {
+                let command = PlayerCommand::Play;
+                out.radio(RadioAction::Player { phone, command });
+            }
+        }
+    }
+
+    /// A stream begins; with a call under way it is not to be heard. It is not stopped: it may be
+    /// the ping of a message, and a phone that is told to go on afterwards would begin a song.
+    pub(in crate::policy) fn music_began(&mut self, out: &mut Orders) {
+        if self.calls.quiet {
+            self.hush_streams(out);
+        }
+    }
+
+    /// A transport is no more, and with it all that was said about it and its phone's player.
+    pub(in crate::policy) fn music_is_gone(&mut self, transport: &TransportId, phone: Address) {
+        self.calls.hushed.remove(transport);
+        self.calls.paused.remove(&phone);
+    }
+}

@@ -1,0 +1,359 @@
+//! Calls: who rings, who is answered, and what becomes of the music meanwhile.
+//!
+//! Invariant: only a trusted phone whose service level connection is up may have a voice link; no
+//! music is heard while a phone rings or a voice link is wanted, and afterwards whoever was stopped
+//! for it plays again. Every question of a client is answered exactly once.
+//!
+//! ```text
+//!   no link ──▶ ready ──▶ a call ──▶ voice asked ──▶ voice up ──▶ ready
+//!      ▲───────────┴─────────┴────────────┴─────────────┘  link lost
+//! ```
+
+pub mod event;
+pub mod facts;
+
+mod asked;
+mod hush;
+mod told;
+mod voice;
+
+pub use asked::CallWish;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::event::Timer;
+use super::model::{Address, Now, RequestId, TransportId, Volume};
+use super::snapshot::{CallStatus, HandsFreeStatus, MicrophoneStatus};
+use super::{Action, Orders, Policy, RadioAction, Rejection, SoundAction, Story};
+use event::{HandsFreeFact, HandsFreeOrder};
+use facts::{Call, CallCommand, CallState, Gateway, VoiceCodec};
+
+/// How long a phone that brings its music may take to bring its calls by itself.
+const CALLS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The phones that can be called through us, and what is hushed for them.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    links: BTreeMap<Address, Link>,
+    /// The phones that are expected to bring their calls.
+    expected: BTreeSet<Address>,
+    /// How loud our own ring tone sounds, while it does.
+    rings: Option<Volume>,
+    /// Whether the room is to be quiet.
+    quiet: bool,
+    /// The music that is not heard because of a call.
+    hushed: BTreeSet<TransportId>,
+    /// The phones that were asked to pause because of a call.
+    paused: BTreeSet<Address>,
+    /// What the room is heard with, as people know it.
+    pub(super) microphone: Option<String>,
+}
+
+/// A phone whose service level connection is up.
+#[derive(Debug)]
+struct Link {
+    gateway: Gateway,
+    calls: Vec<CallStatus>,
+    /// How the next voice link is coded.
+    codec: VoiceCodec,
+    voice: Voice,
+    /// The phone sends its own ring tone.
+    rings_itself: bool,
+    assistant: bool,
+    /// How loud the phone wants the room, 0 to 15.
+    microphone: u8,
+    /// Who waits for a command to end.
+    waiting: BTreeSet<RequestId>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Voice {
+    #[default]
+    None,
+    /// On its way up.
+    Wanted,
+    Up,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            gateway: Gateway::default(),
+            calls: Vec::new(),
+            codec: VoiceCodec::default(),
+            voice: Voice::None,
+            rings_itself: false,
+            assistant: false,
+            microphone: voice::STEPS,
+            waiting: BTreeSet::new(),
+        }
+    }
+}
+
+impl Link {
+    fn has(&self, fits: impl Fn(CallState) -> bool) -> bool {
+        self.calls.iter().any(|known| fits(known.call.state))
+    }
+
+    /// Says whether the room should be quiet for it. A call that is held on the phone's own
+    /// earpiece does not concern the room.
+    fn wants_quiet(&self) -> bool {
+        self.voice != Voice::None || self.has(CallState::is_offered)
+    }
+
+    /// Says whether we are to ring: the phone does, and sends no tone of its own.
+    fn wants_our_ring(&self) -> bool {
+        !self.rings_itself && self.has(|state| state == CallState::Incoming)
+    }
+}
+
+impl Policy {
+    pub(super) fn hands_free(
+        &mut self,
+        now: Now,
+        phone: Address,
+        fact: HandsFreeFact,
+        out: &mut Orders,
+    ) {
+        match fact {
+            HandsFreeFact::Ready => self.hands_free_ready(now, phone, out),
+            HandsFreeFact::Ended { error } => self.hands_free_ended(phone, error, out),
+            HandsFreeFact::Calls { calls } => self.calls_changed(now, phone, calls, out),
+            HandsFreeFact::CommandEnded { request, result } => {
+                self.command_ended(phone, request, result, out);
+            }
+            HandsFreeFact::Told { gateway } => self.with_link(phone, |link| link.gateway = gateway),
+            HandsFreeFact::RingsItself { on } => {
+                self.with_link(phone, |link| link.rings_itself = on);
+            }
+            HandsFreeFact::Assistant { on } => self.with_link(phone, |link| link.assistant = on),
+            HandsFreeFact::SpeakerVolume { steps } => self.call_volume_moved(phone, steps, out),
+            HandsFreeFact::MicrophoneVolume { steps } => self.microphone_moved(phone, steps, out),
+            HandsFreeFact::CodecChosen { codec } => {
+                self.with_link(phone, |link| link.codec = codec);
+            }
+            HandsFreeFact::VoiceLeftToUs => self.voice_left_to_us(phone, out),
+            HandsFreeFact::VoiceAsked { id } => self.voice_asked(phone, id, out),
+            HandsFreeFact::VoiceUp => self.voice_up(phone, out),
+            HandsFreeFact::VoiceUnheard { error } => self.tell_voice_failed(phone, error, out),
+            HandsFreeFact::VoiceEnded { error } => self.voice_ended(phone, error, out),
+        }
+        self.attend(out);
+    }
+
+    fn with_link(&mut self, phone: Address, change: impl FnOnce(&mut Link)) {
+        if let Some(link) = self.calls.links.get_mut(&phone) {
+            change(link);
+        }
+    }
+
+    fn order(phone: Address, order: HandsFreeOrder, out: &mut Orders) {
+        out.push(Action::HandsFree { phone, order });
+    }
+
+    fn command(phone: Address, command: CallCommand, out: &mut Orders) {
+        let request = None;
+        Self::order(phone, HandsFreeOrder::Command { request, command }, out);
+    }
+
+    fn hands_free_ready(&mut self, now: Now, phone: Address, out: &mut Orders) {
+        if let Some(facts) = self.phones.get(&phone).cloned() {
+            self.note_bond(now, &facts, out);
+        }
+        if !self.is_trusted(phone) || !self.rules.calls {
+            Self::order(phone, HandsFreeOrder::Close, out);
+            return;
+        }
+        self.calls.expected.remove(&phone);
+        self.hands_free_ended(phone, None, out);
+        self.calls.links.insert(phone, Link::default());
+        self.show_call_volume(phone, out);
+    }
+
+    fn hands_free_ended(&mut self, phone: Address, error: Option<String>, out: &mut Orders) {
+        if let Some(link) = self.calls.links.remove(&phone) {
+            let name = self.name_of(phone);
+            for id in link.waiting {
+                out.reply(id, Err(asked::gone(&name)));
+            }
+            if link.voice != Voice::None {
+                Self::order(phone, HandsFreeOrder::EndVoice, out);
+            }
+            for known in link.calls {
+                out.tell(Story::call_ended(&name, phone, &known.call));
+            }
+        }
+        if let Some(error) = error {
+            out.tell(Story::HandsFreeFailed {
+                name: self.name_of(phone),
+                address: phone,
+                error,
+            });
+        }
+    }
+
+    fn calls_changed(&mut self, now: Now, phone: Address, calls: Vec<Call>, out: &mut Orders) {
+        let name = self.name_of(phone);
+        let Some(link) = self.calls.links.get_mut(&phone) else {
+            return;
+        };
+        let before = std::mem::take(&mut link.calls);
+        for call in calls {
+            let was = before.iter().find(|old| old.call.id == call.id);
+            if let Some(story) = Story::call_changed(&name, phone, was, &call) {
+                out.tell(story);
+            }
+            let answered = was.and_then(|was| was.answered);
+            let answers = call.state.is_established().then_some(now.unix);
+            link.calls.push(CallStatus {
+                since: was.map_or(now.unix, |was| was.since),
+                answered: answered.or(answers),
+                call,
+            });
+        }
+        for old in before {
+            if !link.calls.iter().any(|known| known.call.id == old.call.id) {
+                out.tell(Story::call_ended(&name, phone, &old.call));
+            }
+        }
+    }
+
+    /// Has the microphone give silence, or the room again.
+    pub(super) fn mute_microphone(
+        &mut self,
+        muted: bool,
+        out: &mut Orders,
+    ) -> Result<(), Rejection> {
+        if std::mem::replace(&mut self.memory.microphone_muted, muted) != muted {
+            out.push(Action::Sound(SoundAction::MuteMicrophone { muted }));
+            out.tell(Story::MicrophoneMuted { muted });
+        }
+        Ok(())
+    }
+
+    /// Brings ring tone and music in line with the calls there are.
+    fn attend(&mut self, out: &mut Orders) {
+        let rings = self.ring_wanted();
+        if rings != self.calls.rings {
+            self.calls.rings = rings;
+            out.push(Action::Sound(match rings {
+                Some(volume) => SoundAction::Ring { volume },
+                None => SoundAction::StopRinging,
+            }));
+        }
+        self.attend_to_music(out);
+    }
+
+    /// Returns how loud we are to ring; less loud while people talk.
+    fn ring_wanted(&self) -> Option<Volume> {
+        let mut links = self.calls.links.values();
+        let loud = self.rules.ring_volume.min(self.rules.max_volume);
+        if loud == Volume::MIN || !links.clone().any(Link::wants_our_ring) {
+            return None;
+        }
+        let talks = links.any(|link| link.voice == Voice::Up);
+        let half = -i16::from(loud.percent() / 2);
+        Some(if talks { loud.step(half) } else { loud })
+    }
+
+    /// A phone has brought its music: its calls should follow.
+    pub(super) fn expect_calls(&mut self, phone: Address, out: &mut Orders) {
+        if self.rules.calls && self.is_trusted(phone) && !self.calls.links.contains_key(&phone) {
+            self.calls.expected.insert(phone);
+            out.push(Action::ArmTimer {
+                timer: Timer::CallsPatience,
+                after: CALLS_PATIENCE,
+            });
+        }
+    }
+
+    pub(super) fn calls_patience_over(&mut self, out: &mut Orders) {
+        for phone in std::mem::take(&mut self.calls.expected) {
+            if self.is_connected(phone) && !self.calls.links.contains_key(&phone) {
+                out.radio(RadioAction::ConnectHandsFree { phone });
+            }
+        }
+    }
+
+    /// The rules changed: who may not call any more is let go, and what is too loud is not any more.
+    pub(super) fn heed_call_rules(&mut self, out: &mut Orders) {
+        let ceiling = self.rules.max_volume;
+        for known in &mut self.memory.phones {
+            // Remembered, so that a ceiling that is raised again makes nothing louder by itself.
+            known.call_volume = known.call_volume.map(|volume| volume.min(ceiling));
+        }
+        let phones: Vec<Address> = self.calls.links.keys().copied().collect();
+        for phone in phones {
+            if self.rules.calls {
+                self.apply_call_volume(phone, out);
+                self.show_call_volume(phone, out);
+            } else {
+                self.drop_calls(phone, out);
+            }
+        }
+        let known: Vec<Address> = self.memory.phones.iter().map(|it| it.address).collect();
+        for phone in known {
+            if self.is_connected(phone) {
+                self.expect_calls(phone, out);
+            }
+        }
+        self.attend(out);
+    }
+
+    /// The radio is off or gone: no phone has a call through us any more.
+    pub(super) fn forget_calls(&mut self, out: &mut Orders) {
+        let phones: Vec<Address> = self.calls.links.keys().copied().collect();
+        for phone in phones {
+            self.drop_calls(phone, out);
+        }
+        self.calls.expected.clear();
+    }
+
+    /// Closes the service level connection of a phone that must not have one any more.
+    pub(super) fn drop_calls(&mut self, phone: Address, out: &mut Orders) {
+        if self.calls.links.contains_key(&phone) {
+            Self::order(phone, HandsFreeOrder::Close, out);
+            self.hands_free_ended(phone, None, out);
+            self.attend(out);
+        }
+    }
+
+    /// Returns what a phone that is connected for calls is doing.
+    pub(super) fn hands_free_status(&self, phone: Address) -> Option<HandsFreeStatus> {
+        let link = self.calls.links.get(&phone)?;
+        Some(HandsFreeStatus {
+            gateway: link.gateway.clone(),
+            calls: self.calls_shown(phone, link),
+            voice: (link.voice == Voice::Up).then_some(link.codec),
+            volume: self.call_volume_of(phone),
+            assistant: link.assistant,
+        })
+    }
+
+    /// A phone knows nothing of the others: while somebody talks on one of them, its call waits.
+    fn calls_shown(&self, phone: Address, link: &Link) -> Vec<CallStatus> {
+        let talks = |link: &Link| link.has(|state| state == CallState::Active);
+        let mut others = self
+            .calls
+            .links
+            .iter()
+            .filter(|(other, _)| **other != phone);
+        let waits = others.any(|(_, other)| talks(other));
+        let mut calls = link.calls.clone();
+        for known in calls.iter_mut().filter(|_| waits) {
+            if known.call.state == CallState::Incoming {
+                known.call.state = CallState::Waiting;
+            }
+        }
+        calls
+    }
+
+    /// Returns what becomes of what is said in the room.
+    pub(super) fn microphone_status(&self) -> MicrophoneStatus {
+        MicrophoneStatus {
+            name: self.calls.microphone.clone(),
+            muted: self.memory.microphone_muted,
+        }
+    }
+}

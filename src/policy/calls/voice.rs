@@ -1,0 +1,227 @@
+//! The voice links of calls, and how loud they are.
+//!
+//! Invariant: a phone has at most one voice link, and only while its service level connection is
+//! up; a codec that does not come up is given up for a plainer one.
+
+use super::super::{Action, Orders, Policy, SoundAction, Story};
+use super::event::{HandsFreeOrder, VoiceSpec};
+use super::facts::{CallCommand, VoiceCodec};
+use super::{Link, Voice};
+use crate::policy::model::{Address, QuestionId, Volume};
+
+/// The steps of a phone's volume of calls (HFP 1.9, 4.28).
+pub(super) const STEPS: u8 = 15;
+
+impl Policy {
+    pub(super) fn voice_asked(&mut self, phone: Address, id: QuestionId, out: &mut Orders) {
+        let order = match self.wanted_voice(phone) {
+            Some(voice) => HandsFreeOrder::LetVoiceIn { id, voice },
+            None => HandsFreeOrder::RefuseVoice { id },
+        };
+        Self::order(phone, order, out);
+    }
+
+    pub(super) fn voice_left_to_us(&mut self, phone: Address, out: &mut Orders) {
+        let free = |link: &Link| link.voice == Voice::None;
+        if !self.calls.links.get(&phone).is_some_and(free) {
+            return;
+        }
+        // Such a phone negotiates no codec, and what remains is the one that all have.
+        self.with_link(phone, |link| link.codec = VoiceCodec::Cvsd);
+        if let Some(voice) = self.wanted_voice(phone) {
+            Self::order(phone, HandsFreeOrder::OpenVoice { voice }, out);
+        }
+    }
+
+    /// Marks a phone's voice as wanted and describes it; nothing if it must not have one.
+    fn wanted_voice(&mut self, phone: Address) -> Option<VoiceSpec> {
+        let voice = self.voice_spec(phone)?;
+        if !self.is_trusted(phone) {
+            return None;
+        }
+        self.with_link(phone, |link| link.voice = Voice::Wanted);
+        Some(voice)
+    }
+
+    fn voice_spec(&self, phone: Address) -> Option<VoiceSpec> {
+        let link = self.calls.links.get(&phone)?;
+        Some(VoiceSpec {
+            codec: link.codec,
+            name: self.name_of(phone),
+            volume: self.call_volume_of(phone),
+            microphone: link.microphone,
+            muted: self.memory.microphone_muted,
+        })
+    }
+
+    pub(super) fn voice_up(&mut self, phone: Address, out: &mut Orders) {
+        let Some(link) = self.calls.links.get_mut(&phone) else {
+            return;
+        };
+        if link.voice != Voice::Wanted {
+            return;
+        }
+        link.voice = Voice::Up;
+        let codec = link.codec;
+        out.tell(Story::VoiceUp {
+            name: self.name_of(phone),
+            address: phone,
+            codec,
+        });
+    }
+
+    pub(super) fn voice_ended(&mut self, phone: Address, error: Option<String>, out: &mut Orders) {
+        let Some(link) = self.calls.links.get_mut(&phone) else {
+            return;
+        };
+        let before = std::mem::take(&mut link.voice);
+        let codec = link.codec;
+        if before == Voice::None {
+            return;
+        }
+        Self::order(phone, HandsFreeOrder::EndVoice, out);
+        let failed = error.is_some() && before == Voice::Wanted;
+        if let Some(error) = error {
+            self.tell_voice_failed(phone, error, out);
+        }
+        if failed && codec != VoiceCodec::Cvsd {
+            Self::command(phone, CallCommand::VoiceFailed { codec }, out);
+            Self::command(phone, CallCommand::OpenVoice, out);
+        }
+    }
+
+    /// Gives the sound of a call back to its phone.
+    pub(super) fn end_voice(&mut self, phone: Address, out: &mut Orders) {
+        Self::order(phone, HandsFreeOrder::EndVoice, out);
+        self.with_link(phone, |link| link.voice = Voice::None);
+        self.attend(out);
+    }
+
+    pub(super) fn tell_voice_failed(&self, phone: Address, error: String, out: &mut Orders) {
+        out.tell(Story::VoiceFailed {
+            name: self.name_of(phone),
+            address: phone,
+            error,
+        });
+    }
+
+    /// PipeWire is back: whoever talks is to be heard again, and so is the ring tone.
+    pub(in crate::policy) fn play_voices_again(&self, out: &mut Orders) {
+        if let Some(volume) = self.calls.rings {
+            out.push(Action::Sound(SoundAction::StopRinging));
+            out.push(Action::Sound(SoundAction::Ring { volume }));
+        }
+        let up = |link: &Link| link.voice != Voice::None;
+        let phones = self.calls.links.iter().filter(|(_, link)| up(link));
+        for voice in phones.filter_map(|(phone, _)| Some((*phone, self.voice_spec(*phone)?))) {
+            let (phone, voice) = voice;
+            Self::order(phone, HandsFreeOrder::PlayVoice { voice }, out);
+        }
+    }
+
+    /// Returns how loud a phone's calls are.
+    pub(super) fn call_volume_of(&self, phone: Address) -> Volume {
+        let known = self.memory.phones.iter().find(|it| it.address == phone);
+        known
+            .and_then(|known| known.call_volume)
+            .unwrap_or_else(|| self.start_volume())
+            .min(self.rules.max_volume)
+    }
+
+    pub(super) fn call_volume_moved(&mut self, phone: Address, steps: u8, out: &mut Orders) {
+        if call_steps(self.call_volume_of(phone)) == steps.min(STEPS) {
+            return;
+        }
+        let wanted = call_volume(steps);
+        let volume = wanted.min(self.rules.max_volume);
+        self.set_call_volume(phone, volume, out);
+        if volume != wanted {
+            self.show_call_volume(phone, out);
+        }
+    }
+
+    /// Remembers and applies it; the phone knows it already.
+    fn set_call_volume(&mut self, phone: Address, volume: Volume, out: &mut Orders) {
+        for known in &mut self.memory.phones {
+            if known.address == phone {
+                known.call_volume = Some(volume);
+            }
+        }
+        self.apply_call_volume(phone, out);
+        out.tell(Story::CallVolumeChanged {
+            name: self.name_of(phone),
+            address: phone,
+            volume,
+        });
+    }
+
+    pub(super) fn apply_call_volume(&self, phone: Address, out: &mut Orders) {
+        let link = self.calls.links.get(&phone);
+        if link.is_some_and(|link| link.voice != Voice::None) {
+            let volume = self.call_volume_of(phone);
+            Self::order(phone, HandsFreeOrder::SetVoiceVolume { volume }, out);
+        }
+    }
+
+    pub(super) fn show_call_volume(&self, phone: Address, out: &mut Orders) {
+        let steps = call_steps(self.call_volume_of(phone));
+        Self::command(phone, CallCommand::SpeakerVolume { steps }, out);
+    }
+
+    /// Moves the volume of the calls that are heard; says whether there are any.
+    pub(in crate::policy) fn move_call_volume(
+        &mut self,
+        phone: Option<Address>,
+        volume: Volume,
+        out: &mut Orders,
+    ) -> bool {
+        let heard = self.calls.links.iter().filter(|(address, link)| {
+            link.voice == Voice::Up && phone.is_none_or(|phone| phone == **address)
+        });
+        let phones: Vec<Address> = heard.map(|(address, _)| *address).collect();
+        for phone in &phones {
+            if self.call_volume_of(*phone) != volume {
+                self.set_call_volume(*phone, volume, out);
+                self.show_call_volume(*phone, out);
+            }
+        }
+        !phones.is_empty()
+    }
+
+    pub(super) fn microphone_moved(&mut self, phone: Address, steps: u8, out: &mut Orders) {
+        let steps = steps.min(STEPS);
+        let Some(link) = self.calls.links.get_mut(&phone) else {
+            return;
+        };
+        link.microphone = steps;
+        if link.voice != Voice::None {
+            Self::order(phone, HandsFreeOrder::SetMicrophoneVolume { steps }, out);
+        }
+    }
+}
+
+/// Converts to the phone's steps.
+pub(super) fn call_steps(volume: Volume) -> u8 {
+    ((u16::from(volume.percent()) * u16::from(STEPS) + 50) / 100) as u8
+}
+
+/// Converts from the phone's steps; more than there are count as all.
+fn call_volume(steps: u8) -> Volume {
+    let steps = u16::from(steps.min(STEPS));
+    let percent = (steps * 100 + u16::from(STEPS) / 2) / u16::from(STEPS);
+    Volume::MIN.step(percent as i16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_of_a_phone_survives_the_way_through_per_cent() {
+        for steps in 0..=STEPS {
+            assert_eq!(call_steps(call_volume(steps)), steps);
+        }
+        assert_eq!(call_volume(255), Volume::MAX);
+        assert_eq!(call_volume(0), Volume::MIN);
+    }
+}

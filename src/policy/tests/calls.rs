@@ -1,0 +1,445 @@
+//! Who rings, who may speak, and what becomes of the music.
+
+mod wishes;
+
+use super::*;
+use crate::policy::action::PlayerCommand;
+use crate::policy::calls::CallWish;
+use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder};
+use crate::policy::calls::facts::{Call, CallCommand, CallId, CallState, Direction, VoiceCodec};
+
+impl Life {
+    /// A life in which Anna and Ben are connected for calls.
+    fn with_two_callers() -> Self {
+        let phones = vec![trusted(ANNA, "Anna"), trusted(BEN, "Ben")];
+        let mut life = Self::new(Memory {
+            phones,
+            ..Memory::default()
+        });
+        life.tell(Event::AdapterSeen(adapter()));
+        life.tell(Event::InventoryTaken {
+            phones: vec![bonded(ANNA, "Anna"), bonded(BEN, "Ben")],
+        });
+        life.fact(ANNA, HandsFreeFact::Ready);
+        life.fact(BEN, HandsFreeFact::Ready);
+        life.orders.clear();
+        life
+    }
+
+    fn fact(&mut self, phone: Address, fact: HandsFreeFact) -> &mut Self {
+        self.tell(Event::HandsFree { phone, fact })
+    }
+
+    fn calls(&mut self, phone: Address, calls: &[(u32, CallState)]) -> &mut Self {
+        let calls = calls.iter().map(|(id, state)| call(*id, *state)).collect();
+        self.fact(phone, HandsFreeFact::Calls { calls })
+    }
+
+    fn voice(&mut self, phone: Address) -> &mut Self {
+        self.fact(phone, HandsFreeFact::VoiceAsked { id: QuestionId(1) });
+        self.fact(phone, HandsFreeFact::VoiceUp)
+    }
+
+    fn wish(&mut self, phone: Option<Address>, wish: CallWish) -> &mut Self {
+        self.ask(Request::Call { phone, wish })
+    }
+
+    fn hands_free_orders(&mut self) -> Vec<(Address, HandsFreeOrder)> {
+        let orders = self.taken().into_iter();
+        let ours = orders.filter_map(|action| match action {
+            Action::HandsFree { phone, order } => Some((phone, order)),
+            _ => None,
+        });
+        ours.collect()
+    }
+
+    fn refusal(&mut self) -> RejectionKind {
+        let orders = self.taken();
+        let refused = orders.iter().find_map(|action| match action {
+            Action::Reply { result, .. } => Some(result.as_ref().unwrap_err().kind),
+            _ => None,
+        });
+        refused.expect("the question was answered")
+    }
+}
+
+fn call(id: u32, state: CallState) -> Call {
+    Call {
+        id: CallId(id),
+        direction: Direction::Incoming,
+        state,
+        number: "+493012345".into(),
+        name: None,
+        multiparty: false,
+    }
+}
+
+fn command(command: CallCommand) -> HandsFreeOrder {
+    let request = None;
+    HandsFreeOrder::Command { request, command }
+}
+
+fn asked(life: &Life, command: CallCommand) -> HandsFreeOrder {
+    let request = Some(RequestId(life.seconds));
+    HandsFreeOrder::Command { request, command }
+}
+
+fn player(phone: Address, command: PlayerCommand) -> Action {
+    Action::Radio(RadioAction::Player { phone, command })
+}
+
+fn hush(transport: &TransportId, on: bool) -> Action {
+    let transport = transport.clone();
+    Action::Stream(StreamAction::Hush { transport, on })
+}
+
+#[test]
+fn a_phone_nobody_trusts_has_no_calls_here() {
+    let mut life = Life::ready();
+    life.tell(Event::PhoneSeen(stranger(ANNA, "Anna")));
+    life.orders.clear();
+    life.fact(ANNA, HandsFreeFact::Ready);
+    assert_eq!(life.hands_free_orders(), [(ANNA, HandsFreeOrder::Close)]);
+    let id = QuestionId(3);
+    life.fact(ANNA, HandsFreeFact::VoiceAsked { id });
+    assert_eq!(
+        life.hands_free_orders(),
+        [(ANNA, HandsFreeOrder::RefuseVoice { id })]
+    );
+}
+
+#[test]
+fn a_voice_is_let_in_as_the_phone_chose_it_and_only_with_its_service_level() {
+    let mut life = Life::with_two_callers();
+    let codec = VoiceCodec::Msbc;
+    life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
+    life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(1) });
+    let orders = life.hands_free_orders();
+    assert!(matches!(
+        &orders[..],
+        [(ANNA, HandsFreeOrder::LetVoiceIn { id: QuestionId(1), voice })]
+            if voice.codec == codec && voice.name == "Anna" && !voice.muted
+    ));
+    life.fact(ANNA, HandsFreeFact::VoiceUp);
+    assert_eq!(
+        life.policy.snapshot().phones[0]
+            .hands_free
+            .as_ref()
+            .unwrap()
+            .voice,
+        Some(codec)
+    );
+    life.fact(ANNA, HandsFreeFact::Ended { error: None });
+    assert_eq!(life.hands_free_orders(), [(ANNA, HandsFreeOrder::EndVoice)]);
+    let id = QuestionId(2);
+    life.fact(ANNA, HandsFreeFact::VoiceAsked { id });
+    assert_eq!(
+        life.hands_free_orders(),
+        [(ANNA, HandsFreeOrder::RefuseVoice { id })]
+    );
+}
+
+#[test]
+fn a_codec_that_does_not_come_up_is_given_up_once() {
+    let mut life = Life::with_two_callers();
+    let codec = VoiceCodec::Msbc;
+    let failed = || HandsFreeFact::VoiceEnded {
+        error: Some("no".into()),
+    };
+    life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
+    life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(1) });
+    life.orders.clear();
+    life.fact(ANNA, failed());
+    assert_eq!(
+        life.hands_free_orders(),
+        [
+            (ANNA, HandsFreeOrder::EndVoice),
+            (ANNA, command(CallCommand::VoiceFailed { codec })),
+            (ANNA, command(CallCommand::OpenVoice)),
+        ]
+    );
+    let codec = VoiceCodec::Cvsd;
+    life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
+    life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(2) });
+    life.orders.clear();
+    life.fact(ANNA, failed());
+    let end = [(ANNA, HandsFreeOrder::EndVoice)];
+    assert_eq!(life.hands_free_orders(), end);
+    life.voice(ANNA);
+    life.orders.clear();
+    life.fact(ANNA, failed());
+    assert_eq!(life.hands_free_orders(), end, "one that was up is over");
+}
+
+#[test]
+fn the_music_of_all_pauses_for_a_call_and_comes_back() {
+    let mut life = Life::with_two_callers();
+    let (annas, bens) = (life.music(ANNA), life.music(BEN));
+    life.orders.clear();
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    let orders = life.taken();
+    assert!(orders.contains(&hush(&annas, true)) && orders.contains(&hush(&bens, true)));
+    assert!(orders.contains(&player(BEN, PlayerCommand::Pause)));
+    assert!(
+        !orders.contains(&player(ANNA, PlayerCommand::Pause)),
+        "Anna's phone does so itself"
+    );
+    life.voice(ANNA).calls(ANNA, &[(1, CallState::Active)]);
+    life.calls(ANNA, &[]);
+    life.fact(ANNA, HandsFreeFact::VoiceEnded { error: None });
+    let orders = life.taken();
+    let timer = Timer::MusicReturns;
+    assert!(
+        orders
+            .iter()
+            .any(|it| matches!(it, Action::ArmTimer { timer: t, .. } if *t == timer))
+    );
+    assert!(!orders.contains(&hush(&bens, false)));
+    life.tell(Event::TimerFired { timer });
+    let orders = life.taken();
+    assert!(orders.contains(&hush(&annas, false)) && orders.contains(&hush(&bens, false)));
+    assert!(orders.contains(&player(BEN, PlayerCommand::Play)));
+    life.tell(Event::TimerFired { timer });
+    assert_eq!(life.taken(), [], "once");
+}
+
+#[test]
+fn it_stays_quiet_between_the_answer_and_its_voice() {
+    let mut life = Life::with_two_callers();
+    let bens = life.music(BEN);
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    life.calls(ANNA, &[(1, CallState::Active)]);
+    life.orders.clear();
+    life.voice(ANNA);
+    assert!(life.orders.contains(&Action::CancelTimer {
+        timer: Timer::MusicReturns
+    }));
+    life.tell(Event::TimerFired {
+        timer: Timer::MusicReturns,
+    });
+    assert!(!life.orders.contains(&hush(&bens, false)));
+}
+
+#[test]
+fn music_that_begins_in_a_call_is_not_heard_and_one_that_ended_is_forgotten() {
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    life.orders.clear();
+    let bens = life.music(BEN);
+    assert!(life.orders.contains(&hush(&bens, true)));
+    life.tell(Event::TransportClosed {
+        transport: bens.clone(),
+    });
+    life.calls(ANNA, &[]);
+    life.orders.clear();
+    life.tell(Event::TimerFired {
+        timer: Timer::MusicReturns,
+    });
+    assert!(!life.orders.contains(&hush(&bens, false)));
+}
+
+#[test]
+fn we_ring_only_for_phones_that_do_not_and_softly_while_people_talk() {
+    let mut life = Life::with_two_callers();
+    let rings = |life: &mut Life| -> Vec<SoundAction> {
+        let orders = life.taken().into_iter();
+        let sounds = orders.filter_map(|action| match action {
+            Action::Sound(sound) => Some(sound),
+            _ => None,
+        });
+        sounds.collect()
+    };
+    let volume = |percent| Volume::new(percent).unwrap();
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    assert_eq!(rings(&mut life), [SoundAction::Ring { volume: volume(50) }]);
+    life.calls(ANNA, &[(1, CallState::Active)]).voice(ANNA);
+    assert_eq!(rings(&mut life), [SoundAction::StopRinging]);
+    life.calls(BEN, &[(1, CallState::Incoming)]);
+    assert_eq!(rings(&mut life), [SoundAction::Ring { volume: volume(25) }]);
+    life.fact(BEN, HandsFreeFact::RingsItself { on: true });
+    assert_eq!(rings(&mut life), [SoundAction::StopRinging]);
+}
+
+#[test]
+fn a_phone_that_came_back_in_a_call_is_not_told_to_play() {
+    let mut life = Life::with_two_callers();
+    let bens = life.music(BEN);
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    assert!(life.orders.contains(&player(BEN, PlayerCommand::Pause)));
+    life.tell(Event::TransportClosed { transport: bens });
+    life.orders.clear();
+    life.music(BEN);
+    assert!(
+        !life.orders.contains(&player(BEN, PlayerCommand::Pause)),
+        "only not heard"
+    );
+    life.calls(ANNA, &[]);
+    life.tell(Event::TimerFired {
+        timer: Timer::MusicReturns,
+    });
+    assert!(!life.orders.contains(&player(BEN, PlayerCommand::Play)));
+}
+
+#[test]
+fn the_ring_tone_comes_back_with_pipewire() {
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    life.orders.clear();
+    life.tell(Event::AudioFound {
+        output: Some("Speakers".into()),
+    });
+    let volume = Volume::new(50).unwrap();
+    assert!(
+        life.orders
+            .contains(&Action::Sound(SoundAction::Ring { volume }))
+    );
+}
+
+#[test]
+fn a_ceiling_that_was_lowered_makes_no_call_louder_when_it_is_raised() {
+    let mut life = Life::with_two_callers();
+    life.voice(ANNA)
+        .fact(ANNA, HandsFreeFact::SpeakerVolume { steps: 15 });
+    let with_ceiling = |percent| {
+        Event::ConfigLoaded(Rules {
+            max_volume: Volume::new(percent).unwrap(),
+            start_volume: Volume::new(20).unwrap(),
+            ..Rules::default()
+        })
+    };
+    life.tell(with_ceiling(40)).tell(with_ceiling(100));
+    let volume = Volume::new(40);
+    assert_eq!(life.policy.memory().phones[0].call_volume, volume);
+}
+
+#[test]
+fn the_volume_of_calls_is_its_own_and_no_echo_goes_back() {
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Active)]).voice(ANNA);
+    life.orders.clear();
+    life.fact(ANNA, HandsFreeFact::SpeakerVolume { steps: 15 });
+    let volume = Volume::MAX;
+    assert_eq!(
+        life.hands_free_orders(),
+        [(ANNA, HandsFreeOrder::SetVoiceVolume { volume })]
+    );
+    life.fact(ANNA, HandsFreeFact::SpeakerVolume { steps: 15 });
+    assert_eq!(life.taken(), []);
+    let volume = Volume::new(20).unwrap();
+    life.ask(Request::SetVolume {
+        phone: None,
+        volume,
+    });
+    assert_eq!(
+        life.hands_free_orders(),
+        [
+            (ANNA, HandsFreeOrder::SetVoiceVolume { volume }),
+            (ANNA, command(CallCommand::SpeakerVolume { steps: 3 })),
+        ]
+    );
+    let known = &life.policy.memory().phones[0];
+    assert_eq!((known.call_volume, known.volume), (Some(volume), None));
+}
+
+#[test]
+fn calls_are_fetched_when_the_music_comes_alone() {
+    let mut life = Life::with_anna();
+    life.music(ANNA);
+    let timer = Timer::CallsPatience;
+    life.orders.clear();
+    life.tell(Event::TimerFired { timer });
+    assert_eq!(
+        life.radio(),
+        [RadioAction::ConnectHandsFree { phone: ANNA }]
+    );
+    life.tell(Event::TimerFired { timer });
+    assert_eq!(life.taken(), [], "once");
+}
+
+#[test]
+fn each_turn_of_a_call_is_told_once() {
+    let mut life = Life::with_two_callers();
+    for states in [
+        vec![(1, CallState::Incoming)],
+        vec![(1, CallState::Incoming)],
+        vec![(1, CallState::Active)],
+        vec![(1, CallState::Held), (2, CallState::Waiting)],
+        vec![(1, CallState::Active)],
+        vec![],
+    ] {
+        life.calls(ANNA, &states).wait(5);
+    }
+    let told: Vec<String> = life.stories().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "+493012345 calls Anna",
+            "Anna talks with +493012345",
+            "+493012345 calls Anna",
+            "the call of Anna with +493012345 is over",
+            "the call of Anna with +493012345 is over",
+        ]
+    );
+}
+
+#[test]
+fn a_muted_microphone_stays_so_and_calls_know() {
+    let mut life = Life::with_two_callers();
+    life.ask(Request::MuteMicrophone { muted: true });
+    let muted = true;
+    assert!(
+        life.orders
+            .contains(&Action::Sound(SoundAction::MuteMicrophone { muted }))
+    );
+    assert!(life.policy.memory().microphone_muted);
+    life.orders.clear();
+    life.ask(Request::MuteMicrophone { muted: true });
+    assert!(
+        matches!(life.taken()[..], [Action::Reply { .. }]),
+        "no news"
+    );
+    life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(1) });
+    assert!(matches!(
+        &life.hands_free_orders()[..],
+        [(ANNA, HandsFreeOrder::LetVoiceIn { voice, .. })] if voice.muted
+    ));
+}
+
+#[test]
+fn calls_that_are_not_wanted_any_more_are_let_go() {
+    let mut life = Life::with_two_callers();
+    let rules = Rules {
+        calls: false,
+        ..Rules::default()
+    };
+    life.tell(Event::ConfigLoaded(rules));
+    assert!(life.orders.iter().any(|action| matches!(
+        action,
+        Action::Radio(RadioAction::UseAdapter {
+            hands_free: false,
+            ..
+        })
+    )));
+    assert_eq!(
+        life.hands_free_orders(),
+        [(ANNA, HandsFreeOrder::Close), (BEN, HandsFreeOrder::Close)]
+    );
+}
+
+#[test]
+fn pipewire_that_comes_back_gets_the_voices_again() {
+    let mut life = Life::with_two_callers();
+    life.tell(Event::AudioFound {
+        output: Some("Speakers".into()),
+    });
+    life.voice(ANNA);
+    life.tell(Event::AudioLost);
+    life.orders.clear();
+    life.tell(Event::AudioFound {
+        output: Some("Speakers".into()),
+    });
+    assert!(matches!(
+        &life.hands_free_orders()[..],
+        [(ANNA, HandsFreeOrder::PlayVoice { .. })]
+    ));
+}
