@@ -1,6 +1,6 @@
 #!/bin/sh
-# Watch a virtual phone pair with the speaker on a virtual Raspberry Pi, and hear what it plays, on a
-# bare x86-64 Debian or Ubuntu with root or sudo and no Bluetooth:
+# Watch a virtual phone pair with the speaker on a virtual Raspberry Pi, play music and take a call
+# there, and hear it all, on a bare x86-64 Debian or Ubuntu with root or sudo and no Bluetooth:
 #
 #     ./demo.sh
 #

@@ -89,14 +89,15 @@ class Agent:
     def __init__(self, link):
         self.link = link
         self.adapter = None
-        self.recorders = {}
+        self.at_the_card = {}
         self.actions = {
             "run": self.run,
             "write": self.write,
             "plug": self.plug,
             "unplug": self.unplug,
             "record": self.record,
-            "end_record": self.end_record,
+            "speak": self.speak,
+            "end_sound": self.end_sound,
         }
 
     def serve(self):
@@ -184,23 +185,29 @@ class Agent:
         return {}
 
     def record(self, request):
-        recorder = subprocess.Popen(
-            [SHARE / "lab-recorder", SHARE / request["name"]],
+        return self.begin_sound(request["name"], "lab-recorder")
+
+    def speak(self, request):
+        return self.begin_sound(request["name"], "lab-microphone", *request["words"])
+
+    def begin_sound(self, name, program, *words):
+        """Starts a program at the far side of the sound card; its first line says that it runs."""
+        started = subprocess.Popen(
+            [SHARE / program, SHARE / name, *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        ready = recorder.stdout.readline()
-        if not ready:
-            return {"error": recorder.stderr.read()}
-        self.recorders[request["name"]] = recorder
+        if not started.stdout.readline():
+            return {"error": started.stderr.read()}
+        self.at_the_card[name] = started
         return {}
 
-    def end_record(self, request):
-        recorder = self.recorders.pop(request["name"])
-        recorder.send_signal(signal.SIGINT)
-        _, complaint = recorder.communicate(timeout=20)
-        if recorder.returncode:
+    def end_sound(self, request):
+        ending = self.at_the_card.pop(request["name"])
+        ending.send_signal(signal.SIGINT)
+        _, complaint = ending.communicate(timeout=20)
+        if ending.returncode:
             return {"error": complaint}
         return {}
 

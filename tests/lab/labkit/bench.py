@@ -1,7 +1,8 @@
 """`lab bench`: the speaker in numbers, as JSON and as a table.
 
-All in one boot of one virtual Pi, each figure the median of ten or more with its spread. No figure
-is a pass or a fail: they are compared over time, and with others measured in the same run.
+All in one boot of one virtual Pi, each figure the median of ten or more with its spread; its peer
+has a boot of its own, because two of them cannot share an adapter and a card. No figure is a pass
+or a fail: they are compared over time, and with others measured in the same run.
 
 Invariant: every time is taken on the host's monotonic clock, to which recordings, phones and the
 guest's journal are mapped; the way of measuring stands beside each figure.
@@ -11,98 +12,126 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-from labkit import analysis, signals
+from labkit import analysis, bench_calls, signals
+from labkit.call_taker import DOTD, CallTaker, Dotd
+from labkit.figures import Figure, costs, delays, memory, of_each
 from labkit.laboratory import Laboratory, Parts
+from labkit.native import Native
 from labkit.phone import Phone
 from labkit.pi import Pi
 from labkit.radio import Radio
 
-PROCESSES = {
-    "dotd": "dotd",
-    "PipeWire": "dotd-pipewire",
-    "WirePlumber": "dotd-wireplumber",
-    "bluetoothd": "bluetooth",
+PARTS = {
+    "start": "the speaker's own start, and its size",
+    "pairing": "phones that pair",
+    "music": "what a phone plays: delays, CPU, memory",
+    "calls": "calls that are taken with dotd",
+    "peer": "calls that are taken with PipeWire's native backend",
 }
+PHONE = "Anna's iPhone"
 CLICK_EVERY = 0.7
 LAB_HEADROOM = "/usr/share/wireplumber/wireplumber.conf.d/lab.conf"
 """What makes the card deaf to stalls of the host, at the price of 43 ms."""
 
 
-@dataclass
-class Figure:
-    """One measured quantity."""
-
-    name: str
-    unit: str
-    values: list[float]
-    how: str
-
-    @property
-    def median(self) -> float:
-        """The middle value."""
-        return statistics.median(self.values)
-
-    def row(self) -> str:
-        """A line of the Markdown table."""
-        spread = f"{min(self.values):.4g} - {max(self.values):.4g}" if len(self.values) > 1 else ""
-        return f"| {self.name} | {self.median:.4g} {self.unit} | {spread} | {len(self.values)} |"
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Measures everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="lab bench")
+    """Measures what is asked for and prints the table."""
+    parser = argparse.ArgumentParser(
+        prog="lab bench",
+        epilog="parts: " + "; ".join(f"{name}: {what}" for name, what in PARTS.items()),
+    )
     parser.add_argument("--to", type=Path, default=Path("bench.json"), help="the JSON file")
     parser.add_argument("--repeat", type=int, default=10, help="values behind each median")
-    parser.add_argument("--minutes", type=float, default=1.0, help="of music for CPU and memory")
+    parser.add_argument(
+        "--minutes", type=float, default=1.0, help="of music and of a call, for CPU and memory"
+    )
+    parser.add_argument("--calls", type=int, default=20, help="in a row")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help="see below"
+    )
     options = parser.parse_args(arguments)
+    figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="dotd-bench-") as artifacts, Radio() as radio:
         laboratory = Laboratory(Parts.from_environment(), Path(artifacts), radio)
         try:
-            figures = measure(laboratory, options.repeat, options.minutes)
+            for figure in measure(laboratory, options):
+                print(f"{figure.name}: {figure.text}", flush=True)
+                figures.append(figure)
         finally:
+            write(figures, options.to)
             laboratory.close()
-    report = [{**asdict(figure), "median": figure.median} for figure in figures]
-    options.to.write_text(json.dumps(report, indent=1) + "\n")
-    print("\n| figure | median | spread | n |\n|---|---|---|---|")
-    print("\n".join(figure.row() for figure in figures))
     return 0
 
 
-def measure(laboratory: Laboratory, repeat: int, minutes: float) -> list[Figure]:
+def write(figures: list[Figure], to: Path) -> None:
+    """Keeps what was measured, and prints the table."""
+    in_order = beside(figures)
+    report = [{**asdict(figure), "median": figure.median} for figure in in_order]
+    to.write_text(json.dumps(report, indent=1) + "\n")
+    print("\n| figure | median | spread | n |\n|---|---|---|---|")
+    print("\n".join(figure.row() for figure in in_order))
+
+
+def beside(figures: list[Figure]) -> list[Figure]:
+    """The figures, each of the peer's behind the speaker's own of the same thing."""
+
+    def thing(figure: Figure) -> str:
+        return figure.name.removesuffix(Native.suffix)
+
+    things = [thing(figure) for figure in figures]
+    return sorted(figures, key=lambda figure: things.index(thing(figure)))
+
+
+def measure(laboratory: Laboratory, options: argparse.Namespace) -> Iterator[Figure]:
     """All figures, in an order in which each leaves the speaker as the next needs it."""
-    pi = laboratory.shared_pi()
-    pi.sh(f"rm {LAB_HEADROOM}; systemctl restart dotd-wireplumber")
-    figures = []
+    if set(options.only) - {"peer"}:
+        pi = laboratory.shared_pi()
+        pi.sh(f"rm {LAB_HEADROOM}; systemctl restart dotd-wireplumber")
+        yield from of_dotd(pi, laboratory.radio, options)
+    if "peer" in options.only:
+        with laboratory.fresh_pi() as pi:
+            pi.sh(f"rm {LAB_HEADROOM}")
+            yield from calls(Native(pi), laboratory.radio, options)
 
-    def take(figure: Figure) -> None:
-        print(f"{figure.name}: {figure.median:.4g} {figure.unit}", flush=True)
-        figures.append(figure)
 
-    take(start_to_discoverable(pi, repeat))
-    take(pair_to_trusted(pi, laboratory.radio, repeat))
+def of_dotd(pi: Pi, radio: Radio, options: argparse.Namespace) -> Iterator[Figure]:
+    """The speaker's own figures."""
+    if "start" in options.only:
+        yield start_to_discoverable(pi, options.repeat)
+        yield size(pi)
+    if "pairing" in options.only:
+        yield pair_to_trusted(pi, radio, options.repeat)
+    if "music" in options.only:
+        yield from music(pi, radio, options)
+    if "calls" in options.only:
+        yield from calls(Dotd(pi), radio, options)
+
+
+def music(pi: Pi, radio: Radio, options: argparse.Namespace) -> Iterator[Figure]:
+    """What a phone plays."""
     pi.clean()
     wait_ready(pi)
-    with Phone(laboratory.radio, name="Anna's iPhone") as phone:
+    with Phone(radio, name=PHONE) as phone:
         phone.pair(pi.address)
         pi.wait_status(lambda status: [each["trusted"] for each in status["phones"]] == [True])
         pi.dotctl("volume", "100")
-        for each in play_to_audible(pi, phone, repeat):
-            take(each)
-        for each in latency(pi, phone, max(repeat, 10)):
-            take(each)
-        for each in footprint(pi, phone, minutes, repeat):
-            take(each)
-    size = int(pi.sh("stat -c %s /usr/bin/dotd").stdout) / 1e6
-    take(Figure("size of the dotd binary", "MB", [size], "stat of the installed, stripped file"))
-    return figures
+        yield from play_to_audible(pi, phone, options.repeat)
+        yield from latency(pi, phone, max(options.repeat, 10))
+        yield from footprint(pi, phone, options.minutes, options.repeat)
+
+
+def calls(taker: CallTaker, radio: Radio, options: argparse.Namespace) -> Iterator[Figure]:
+    """What people say and hear in calls."""
+    with Phone(radio, name=PHONE, calls="iphone") as phone:
+        yield from bench_calls.measure(
+            taker, phone, options.repeat, options.minutes, options.calls
+        )
 
 
 def wait_ready(pi: Pi) -> None:
@@ -138,13 +167,19 @@ def start_to_discoverable(pi: Pi, repeat: int) -> Figure:
     )
 
 
+def size(pi: Pi) -> Figure:
+    """How big the program is."""
+    megabytes = int(pi.sh("stat -c %s /usr/bin/dotd").stdout) / 1e6
+    return Figure("size of the dotd binary", "MB", [megabytes], "the installed, stripped file")
+
+
 def pair_to_trusted(pi: Pi, radio: Radio, repeat: int) -> Figure:
     """From the tap on the phone to the phone in the list, as the journal dates it."""
     times = []
     for _ in range(repeat):
         pi.clean()
         wait_ready(pi)
-        with Phone(radio, name="Anna's iPhone") as phone:
+        with Phone(radio, name=PHONE) as phone:
             tapped = pi.now()
             phone.pair(pi.address)
             pi.wait_status(lambda s: [each["trusted"] for each in s["phones"]] == [True])
@@ -200,11 +235,7 @@ def latency(pi: Pi, phone: Phone, clicks: int) -> list[Figure]:
     ]
     # The first clicks fall into the time in which the buffer settles.
     sent = [playback.time_of(mark) for mark in sound.marks][3:]
-    delays = [
-        min((time - due for time in found if -0.01 < time - due < CLICK_EVERY), default=None)
-        for due in sent
-    ]
-    values = [delay * 1000 for delay in delays if delay is not None]
+    values = delays(found, sent, CLICK_EVERY)
     told = [event.details["ms"] for event in phone.events if event.kind == "delay-report"]
     figures = [Figure("A2DP latency, click to click", "ms", values, "due on the phone to the DAC")]
     if told:
@@ -217,54 +248,16 @@ def footprint(pi: Pi, phone: Phone, minutes: float, repeat: int) -> list[Figure]
     """CPU time and memory, idle and playing, read after each of `repeat` parts of the time."""
     phone.disconnect()
     pi.wait_status(lambda s: not any(each["connected"] for each in s["phones"]))
-    idle = [memory(pi) for _ in range(repeat)]
-    part = 60 * minutes / repeat
+    idle = [memory(pi, DOTD) for _ in range(repeat)]
     phone.play(signals.tone(seconds=60 * minutes + 15))
     pi.wait_status(lambda s: any(each["playing"] for each in s["phones"]))
-    playing, spent = [], []
-    before, began = processor_time(pi), pi.now()
-    for _ in range(repeat):
-        time.sleep(max(0.0, began + part - pi.now()))
-        after, ended = processor_time(pi), pi.now()
-        spent.append({name: (after[name] - before[name]) * 60 / (ended - began) for name in after})
-        before, began = after, ended
-        playing.append(memory(pi))
+    spent, playing = costs(pi, DOTD, minutes, repeat)
     phone.stop()
-
-    def figures(what: str, unit: str, readings: list[dict[str, float]], how: str) -> list[Figure]:
-        return [
-            Figure(what.format(name), unit, [each[name] for each in readings], how)
-            for name in PROCESSES
-        ]
-
     return [
-        *figures("CPU of {}, a minute of music", "s", spent, "schedstat of all threads"),
-        *figures("memory of {}, idle", "MB", idle, "PSS of smaps_rollup"),
-        *figures("memory of {}, playing", "MB", playing, "PSS of smaps_rollup"),
+        *of_each("CPU of {}, a minute of music", "s", spent, "schedstat of all threads"),
+        *of_each("memory of {}, idle", "MB", idle, "PSS of smaps_rollup"),
+        *of_each("memory of {}, playing", "MB", playing, "PSS of smaps_rollup"),
     ]
-
-
-def each_process(pi: Pi, command: Callable[[str], str]) -> dict[str, float]:
-    """Runs a command that prints one number for the main process of each service."""
-    values = {}
-    for name, unit in PROCESSES.items():
-        pid = pi.sh(f"systemctl show -P MainPID {unit}").stdout.strip()
-        values[name] = float(pi.sh(command(pid)).stdout)
-    return values
-
-
-def processor_time(pi: Pi) -> dict[str, float]:
-    """Seconds each process has run, all threads together."""
-    sums = each_process(
-        pi, lambda pid: f"cat /proc/{pid}/task/*/schedstat | awk '{{s += $1}} END {{print s}}'"
-    )
-    return {name: value / 1e9 for name, value in sums.items()}
-
-
-def memory(pi: Pi) -> dict[str, float]:
-    """Proportional set size of each process, in MB."""
-    sizes = each_process(pi, lambda pid: f"awk '/^Pss:/ {{print $2}}' /proc/{pid}/smaps_rollup")
-    return {name: kilobytes / 1024 for name, kilobytes in sizes.items()}
 
 
 if __name__ == "__main__":

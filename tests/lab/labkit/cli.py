@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     for name, what in (
         ("shell", "get a root prompt on the running virtual Pi, or on a new one"),
-        ("demo", "watch a phone pair and hear the speaker play"),
+        ("demo", "watch a phone pair, play and be called, and hear the speaker"),
         ("bench", "measure the speaker"),
     ):
         add_package_options(commands.add_parser(name, help=what))

@@ -1,4 +1,4 @@
-"""`lab demo`: a phone finds the speaker, pairs and plays, while one watches.
+"""`lab demo`: a phone finds the speaker, pairs, plays and is called, while one watches.
 
 Leaves demo.wav, what the virtual sound card played, and demo.png, a picture of it.
 
@@ -12,15 +12,24 @@ import argparse
 import sys
 import tempfile
 import time
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from labkit import analysis, pictures, signals
 from labkit.laboratory import Laboratory, Parts
-from labkit.phone import Phone
+from labkit.likeness import likeness
+from labkit.phone import Phone, Utterance
 from labkit.pi import Pi
 from labkit.radio import Radio
+from labkit.recording import Recording
+
+CALLER = "+4930123456"
+MUSIC_BEFORE = 6.0
+"""Seconds of music before the phone rings: about half of the piece."""
+PHRASES = 3
+UNLIKE = 0.5
+"""Two sounds of this correlation are not the same."""
 
 
 class Timeline:
@@ -38,6 +47,8 @@ class Timeline:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the demonstration; returns the exit status."""
+    # Bumble marks what only such phones do.
+    warnings.filterwarnings("ignore", "Only for testing", FutureWarning)
     parser = argparse.ArgumentParser(prog="lab demo")
     parser.add_argument("--to", type=Path, default=Path.cwd(), help="folder for demo.wav and .png")
     options = parser.parse_args(arguments)
@@ -66,7 +77,7 @@ def show(laboratory: Laboratory, folder: Path) -> int:
             "the speaker ready for a phone",
         )
         timeline.tell("the speaker is ready; nobody is trusted yet, so its pairing window is open")
-        with Phone(laboratory.radio, name="Anna's iPhone") as phone:
+        with Phone(laboratory.radio, name="Anna's iPhone", calls="iphone") as phone:
             heard = visit(pi, phone, timeline, folder)
         timeline.tell("the phone is switched off, the virtual Pi too")
         print("\nWhat the speaker's journal says (journalctl -u dotd):\n")
@@ -89,12 +100,14 @@ def visit(pi: Pi, phone: Phone, timeline: Timeline, folder: Path) -> bool:
     phone.pair(pi.address)
     timeline.tell(f"{phone.name} has paired; nobody touched the speaker")
     phone.connect(pi.address)
-    timeline.tell(f"{phone.name} is connected for music")
+    timeline.tell(f"{phone.name} is connected for music and calls")
     pi.dotctl("volume", "100")
     piece = signals.music()
     with pi.recording() as heard:
         asked = timeline.tell(f"{phone.name} presses play")
         playback = phone.play(piece)
+        pi.wait_for(lambda: pi.now() > asked + MUSIC_BEFORE)
+        voice = take_call(pi, phone, timeline)
         playback.wait()
         phone.stop()
         timeline.tell("the piece is over")
@@ -105,19 +118,79 @@ def visit(pi: Pi, phone: Phone, timeline: Timeline, folder: Path) -> bool:
     delay = heard.clock.time_of(onset * heard.rate) - asked
     lost = sum(packet.sent is None for packet in playback.packets)
     timeline.tell(
-        f"heard {delay * 1000:.0f} ms after play; {len(playback.packets)} packets, {lost} lost"
+        f"the music: heard {delay * 1000:.0f} ms after play; {len(playback.packets)} packets, "
+        f"{lost} lost"
     )
-    keep(heard.samples, heard.rate, onset, folder)
+    marks = [(heard.clock.time_of(onset * heard.rate), "first note"), *voice.marks]
+    keep(heard, onset, marks, folder)
+    return tell_voice(heard, voice, timeline)
+
+
+@dataclass
+class Voice:
+    """A call: what the caller said, and what happened when."""
+
+    sound: signals.Signal
+    said: Utterance
+    marks: list[tuple[float, str]]
+
+
+def take_call(pi: Pi, phone: Phone, timeline: Timeline) -> Voice:
+    """Somebody calls in the middle of the music, is answered at the speaker, and speaks."""
+    began = pi.now()
+    phone.ring(CALLER, "Grandma")
+    marks = [(timeline.tell("Grandma calls"), "ring")]
+    wait_stream(phone, "suspended", began)
+    timeline.tell("the music rests")
+    (call,) = pi.wait_for(lambda: pi.dotctl("calls", "--json").json(), what="the call")
+    timeline.tell(f'dotctl calls: {call["state"]}, {call["number"]}, on {call["phone"]["name"]}')
+    pi.dotctl("call", "answer")
+    opened = phone.wait_event("audio", 10, began, lambda event: event.details["state"] == "open")
+    codec = opened.details["codec"]
+    marks.append((timeline.tell(f"dotctl call answer: their voice comes as {codec}"), "answer"))
+    sound = signals.speech(PHRASES)
+    said = phone.speak(sound).wait()
+    pi.wait_for(lambda: pi.now() > said.time_of(0) + said.seconds + 0.5)
+    timeline.tell(f"Grandma has spoken for {said.seconds:.1f} s")
+    ending = pi.now()
+    pi.dotctl("call", "hangup")
+    marks.append((timeline.tell("dotctl call hangup"), "hang up"))
+    wait_stream(phone, "streaming", ending)
+    marks.append((timeline.tell("the music goes on"), "music"))
+    return Voice(sound, said, marks)
+
+
+def wait_stream(phone: Phone, state: str, since: float) -> None:
+    """Waits until the phone's music is in this state."""
+    phone.wait_event("stream", 15, since, lambda event: event.details["state"] == state)
+
+
+def tell_voice(heard: Recording, voice: Voice, timeline: Timeline) -> bool:
+    """Says how the caller's voice was heard; False when it was not."""
+    first = max(0, round(heard.clock.frame_at(voice.said.time_of(0) - 0.2)))
+    last = round(heard.clock.frame_at(voice.said.time_of(0) + voice.said.seconds + 1.0))
+    part = heard.samples[first:last]
+    alike = likeness(voice.sound, part, heard.rate, voice.said.rate)
+    delay = heard.clock.time_of(first + alike.begin * heard.rate) - voice.said.time_of(0)
+    timeline.tell(
+        f"the voice: heard {delay * 1000:.0f} ms after it was said; "
+        f"likeness {alike.correlation:.2f}, intelligibility {alike.intelligibility:.2f} of 1"
+    )
+    if alike.correlation < UNLIKE:
+        print("what the caller said was not heard", file=sys.stderr)
+        return False
     return True
 
 
-def keep(samples: np.ndarray, rate: int, onset: float, folder: Path) -> None:
-    """Writes the recording and its picture, from at most half a second before the first note."""
+def keep(heard: Recording, onset: float, marks: list[tuple[float, str]], folder: Path) -> None:
+    """Writes the recording and its picture, from at most half a second before the first note; the
+    marks are moments, and what happened then."""
     begin = max(0.0, onset - 0.5)
-    sound = signals.Signal(samples[round(begin * rate) :], rate)
+    sound = signals.Signal(heard.samples[round(begin * heard.rate) :], heard.rate)
     signals.write_wav(folder / "demo.wav", sound)
-    first = [(onset - begin, "first note")]
-    pictures.render(sound, folder / "demo.png", "What the speaker played", first)
+    start = heard.clock.time_of(begin * heard.rate)
+    events = [(moment - start, what) for moment, what in marks]
+    pictures.render(sound, folder / "demo.png", "What the speaker played", events)
 
 
 def story(pi: Pi) -> list[str]:

@@ -24,10 +24,19 @@ from labkit.hci_pump import SNOOP_HEADER
 from labkit.link import GuestError
 from labkit.machine import Machine
 from labkit.radio import SPEAKER_ADDRESS, Radio
+from labkit.signals import Signal, as_signal, decibel
 
 CONFIG = "/etc/dotd/dotd.toml"
 PRISTINE_CONFIG = "/var/lib/lab/dotd.toml"
 SETTLE_TIMEOUT = 90
+MICROPHONE_RATE = 48000
+"""What lab-microphone plays."""
+SOUND_SERVER = "PIPEWIRE_RUNTIME_DIR=/run/dotd"
+MICROPHONE = """{{ factory.name=api.alsa.pcm.source node.name="{name}" node.description="{name}"
+media.class=Audio/Source priority.session=2000 object.linger=true api.alsa.path="hw:Loopback,0,0"
+audio.channels=2 audio.position=[FL,FR] }}
+"""
+RESTART_SOUND = "systemctl restart dotd-pipewire.service dotd-wireplumber.service"
 
 CLEAN_STATE = f"""
 systemctl stop dotd.service bluetooth.service 2>/dev/null
@@ -96,6 +105,7 @@ class Pi:
         self._background = ThreadPoolExecutor(thread_name_prefix="background")
         self._cursor = ""
         self._air_sizes: dict[Path, int] = {}
+        self._microphones_moved = False
 
     def sh(
         self,
@@ -161,7 +171,7 @@ class Pi:
         try:
             yield running
         finally:
-            self.machine.request("end_record", timeout=30, name=name)
+            self.machine.request("end_sound", timeout=30, name=name)
             ahead, _ = min(before, self.machine.clock_offset(), key=lambda each: each[1])
             running.segments = recording.read(self.machine.share / name, ahead)
             self.recordings.append(running)
@@ -171,6 +181,63 @@ class Pi:
         with self.recording() as running:
             clock.sleep(seconds)
         return running.samples, running.clock
+
+    @contextmanager
+    def microphone(
+        self,
+        sound: Signal | np.ndarray | str | Path,
+        rate: int | None = None,
+        loop: bool = False,
+        room: recording.Room | None = None,
+    ) -> Iterator[recording.Spoken]:
+        """Has the speaker's microphone hear a sound while the block runs, over and over with
+        `loop`; a mono one in both channels. With a `room` it hears the speaker, too; that takes
+        the recorder's place at the card."""
+        signal = as_signal(sound, rate).at(MICROPHONE_RATE)
+        name = f"microphone-{next(self._numbers)}"
+        samples = (signal.pcm(2) / 32768).astype("<f4")
+        (self.machine.share / f"{name}.f32").write_bytes(samples.tobytes())
+        words = ["loop" if loop else "once"]
+        if room:
+            words += [f"{decibel(room.level):.6f}", str(room.ms)]
+        before = self.machine.clock_offset()
+        self.machine.request("speak", timeout=15, name=name, words=words)
+        spoken = recording.Spoken(name, signal.seconds)
+        try:
+            yield spoken
+        finally:
+            self.machine.request("end_sound", timeout=30, name=name)
+            ahead, _ = min(before, self.machine.clock_offset(), key=lambda each: each[1])
+            (segment,) = recording.read(self.machine.share / name, ahead)
+            spoken.clock = segment.clock
+
+    def unplug_microphone(self) -> None:
+        """Pulls out whatever the room can be heard with. The card's output stays, as if the
+        microphone were a card of its own; clean() brings it back."""
+        self._microphones_moved = True
+        for number in self._microphones():
+            self.sh(f"{SOUND_SERVER} pw-cli destroy {number}")
+        self.wait_for(lambda: not self._microphones(), what="the end of the microphone")
+
+    def plug_microphone(self, name: str = "Desk") -> None:
+        """Plugs in a microphone of this name, which hears what microphone() plays. The one before
+        must be unplugged, or in nobody's use."""
+        self._microphones_moved = True
+        properties = shlex.quote(MICROPHONE.format(name=name).replace("\n", " "))
+        self.sh(f"{SOUND_SERVER} pw-cli create-node adapter {properties}")
+        self.wait_for(
+            lambda: name in self._microphones().values(), what=f"the microphone {name!r}"
+        )
+
+    def _microphones(self) -> dict[int, str]:
+        """The microphones that are cards' inputs: the sound server's numbers, and their names."""
+        objects = self.sh(f"{SOUND_SERVER} pw-dump").json()
+        found = {}
+        for each in objects:
+            properties = (each.get("info") or {}).get("props") or {}
+            if properties.get("media.class") == "Audio/Source" and "api.alsa.path" in properties:
+                found[each["id"]] = properties["node.name"]
+        return found
 
     def journal(self, unit: str | None = "dotd") -> str:
         """What the unit, or with None everything, has logged since the test began."""
@@ -227,6 +294,9 @@ class Pi:
             self.plug()
         state = self.sh(CLEAN_STATE, check=False)
         self._cursor = state.stdout.partition("-- cursor: ")[2].strip()
+        if self._microphones_moved:
+            self.sh(RESTART_SOUND)
+            self._microphones_moved = False
         self.sh(START)
 
     def air_since_clean(self) -> list[tuple[Path, int]]:

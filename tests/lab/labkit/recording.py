@@ -1,6 +1,6 @@
-"""What the speaker played, as samples with the time of each.
+"""What the speaker played and what its microphone heard, as samples with the time of each.
 
-Reads what guest/lab-recorder.c wrote.
+Reads what guest/lab-recorder.c and guest/lab-microphone.c wrote.
 
 Invariant: nothing is resampled or mended. A recording during which the format
 changed has several segments and must be read segment by segment.
@@ -20,7 +20,7 @@ from labkit.link import GuestError
 
 @dataclass(frozen=True)
 class SampleClock:
-    """Tells when a frame left the virtual sound card, in the lab's time."""
+    """Tells when a frame passed the virtual sound card, in the lab's time."""
 
     rate: int
     start: float
@@ -29,7 +29,7 @@ class SampleClock:
     """How far the card's clock strayed from a straight line, in seconds."""
 
     def time_of(self, frame: float) -> float:
-        """The time at which the frame was played."""
+        """The time at which the frame was played, or heard."""
         return self.start + frame / self.rate
 
     def frame_at(self, time: float) -> float:
@@ -87,6 +87,31 @@ class Recording:
             out.setframerate(segment.clock.rate)
             scaled = np.clip(segment.samples * 32767.0, -32768, 32767)
             out.writeframes(scaled.astype("<i2").tobytes())
+
+
+@dataclass(frozen=True)
+class Room:
+    """What comes back to the microphone of what the speaker plays: how loud, in dB, and how many
+    milliseconds later."""
+
+    level: float = -6.0
+    ms: int = 40
+
+
+@dataclass
+class Spoken:
+    """A sound that the microphone hears; the times of its frames (48 kHz) are known once it has
+    ended."""
+
+    name: str
+    seconds: float
+    clock: SampleClock | None = None
+
+    def time_of(self, frame: float) -> float:
+        """The time at which the microphone heard the frame."""
+        if self.clock is None:
+            raise GuestError("the microphone still hears it; ask after its `with` block")
+        return self.clock.time_of(frame)
 
 
 def read(base: Path, guest_ahead: float) -> list[Segment]:

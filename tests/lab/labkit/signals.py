@@ -1,10 +1,11 @@
-"""Sounds to play: tones, clicks, a short piece of music, WAV files.
+"""Sounds to play: tones, clicks, a short piece of music, a voice, WAV files.
 
 Invariant: the same call makes the same samples, on every machine and in every run.
 """
 
 from __future__ import annotations
 
+import os
 import wave
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ CLICK_HZ = 4000.0
 CLICK_SECONDS = 0.005
 _EDGE_SECONDS = 0.01
 """Tones fade in and out over this long, so that only real glitches look like glitches."""
+SPEECH = "usr/share/sounds/alsa"
+PHRASES = [f"{row}_{side}" for row in ("Front", "Rear") for side in ("Center", "Left", "Right")]
+"""What Debian's alsa-utils has somebody say, about 1.4 s each."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +83,17 @@ def clicks(
     level: float = -6.0,
     rate: int = 44100,
     bed: float | None = None,
+    frequency: float = CLICK_HZ,
 ) -> Signal:
-    """Short 4 kHz bursts that start at full level, the first after one interval; `marks` holds
-    the sample each starts at. `bed` is the level of a 441 Hz tone underneath, in dBFS."""
+    """Short bursts that start at full level, the first after one interval; `marks` holds the
+    sample each starts at. `bed` is the level of a 441 Hz tone underneath, in dBFS."""
     count = round(seconds * rate)
     mono = np.zeros(count)
     if bed is not None:
         hum = np.sin(2 * np.pi * 441 * np.arange(count) / rate)
         mono += decibel(bed) * hum * _fade(count, rate)
     length = round(CLICK_SECONDS * rate)
-    burst = decibel(level) * np.cos(2 * np.pi * CLICK_HZ * np.arange(length) / rate)
+    burst = decibel(level) * np.cos(2 * np.pi * frequency * np.arange(length) / rate)
     step = round(every * rate)
     marks = list(range(step, count - length, step))
     for mark in marks:
@@ -122,6 +127,15 @@ def music(bars: int = 4, rate: int = 44100) -> Signal:
     end = _note(57, 3 * beat, rate, (1, 0.5, 0.25), 1.5)
     _add(samples, end, 4 * bars * beat, 0.25, 0.5, rate)
     return Signal(samples * (decibel(-3) / np.max(np.abs(samples))), rate)
+
+
+def speech(phrases: int = 3, level: float = -6.0) -> Signal:
+    """Somebody who reads out where loudspeakers stand ("front center"), at 48 kHz; `level` is that
+    of the loudest sample. The recordings are in the guest's tree, which `lab run` names."""
+    folder = Path(os.environ.get("DOTD_LAB_SYSROOT", "/")) / SPEECH
+    spoken = [read_wav(folder / f"{phrase}.wav") for phrase in PHRASES[:phrases]]
+    samples = np.concatenate([each.samples for each in spoken])
+    return Signal(samples * (decibel(level) / np.max(np.abs(samples))), spoken[0].rate)
 
 
 def as_signal(source: Signal | np.ndarray | str | Path, rate: int | None = None) -> Signal:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from labkit import cache, trees
 
-LIBRARIES = {"lab-hci": [], "lab-recorder": ["-lasound"]}
+LIBRARIES = {"lab-hci": [], "lab-recorder": ["-lasound"], "lab-microphone": ["-lasound"]}
+HEADERS = ["lab-card.h"]
 
 
 def obtain(builder: Path) -> Path:
     """The folder with the programs."""
-    sources = [trees.LAB / "guest" / f"{name}.c" for name in LIBRARIES]
+    names = [*(f"{name}.c" for name in LIBRARIES), *HEADERS]
+    sources = [trees.LAB / "guest" / name for name in names]
     key = cache.key_of(builder.name, *sources, Path(__file__))
     return cache.obtain("tools", key, lambda folder: _compile(builder, folder))
 

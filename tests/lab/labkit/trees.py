@@ -1,7 +1,8 @@
 """The two Debian 13 trees: the builder, which compiles, and the guest, which runs.
 
-The package lists are the files builder/packages, guest/packages and
-guest/speaker-packages; whoever changes one gets a new tree.
+The package lists are the files builder/packages, guest/packages,
+guest/speaker-packages and guest/peer-packages; whoever changes one gets a new
+tree.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ def builder() -> Path:
 
 def guest() -> Path:
     """The tree the virtual Pi's image is made of."""
-    speaker = packages("guest/speaker-packages")
+    speaker, peers = packages("guest/speaker-packages"), packages("guest/peer-packages")
     wanted = packages("guest/packages") + speaker
     archive = LAB / "guest" / "make-archive"
-    hook = f"{shlex.quote(str(archive))} \"$1\" {' '.join(speaker)}"
+    hook = f"{shlex.quote(str(archive))} \"$1\" {' '.join(speaker)} -- {' '.join(peers)}"
     return cache.obtain(
         "guest",
-        cache.key_of(SUITE, *wanted, *MOUNT_POINTS, archive),
+        cache.key_of(SUITE, *wanted, "--", *peers, *MOUNT_POINTS, archive),
         lambda tree: _bootstrap(tree, wanted, ["--variant=minbase", f"--customize-hook={hook}"]),
     )
 

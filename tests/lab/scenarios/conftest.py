@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import telephony
 
 
 class Speaker:
@@ -99,3 +100,21 @@ def speaker(pi) -> Speaker:
     speaker = Speaker(pi)
     speaker.wait_ready()
     return speaker
+
+
+@pytest.fixture
+def calling(speaker, phones):
+    """Makes phones of a model that are paired and connected for calls. None of them may see the
+    speaker break a rule of the profile, until the end of the scenario."""
+    made = []
+
+    def make(model: str = "iphone"):
+        (phone,) = phones(1, calls=model)
+        made.append(phone)
+        telephony.connect(speaker, phone)
+        return phone
+
+    yield make
+    for phone in made:
+        broken = [str(event) for event in phone.violations]
+        assert not broken, f"{phone.name} saw rules of the profile broken: {broken}"

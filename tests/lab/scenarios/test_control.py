@@ -109,7 +109,10 @@ def test_monitor_tells_what_happens(speaker, phone):
     assert order == sorted(order), kinds
 
 
-@pytest.mark.parametrize("command", ["status", "pair", "phones", "name Mine", "volume 5"])
+@pytest.mark.parametrize(
+    "command",
+    ["status", "pair", "phones", "name Mine", "volume 5", "calls", "call dial 112", "mic on"],
+)
 def test_other_users_are_refused(speaker, command):
     ended = speaker.dotctl(*command.split(), user="guest", check=False)
     assert ended.rc == 6 and "dotd" in ended.stderr, ended

@@ -7,7 +7,11 @@ shows apart from a fault of the speaker.
 import numpy as np
 import pytest
 
+from labkit import analysis, signals
+from labkit.glitches import glitches
+
 PLAY_TONE = "speaker-test -D hw:Loopback,0 -c 2 -r {rate} -F {format} -t sine -f 441 -l 1"
+TAKE = "timeout -s INT 4 arecord -q -D hw:Loopback,0,0 -t raw -f S16_LE -r 48000 -c 2 {} /lab/taken"
 
 
 @pytest.fixture
@@ -61,6 +65,31 @@ def test_recording_is_what_was_played(pi, rate, name):
     assert len(tone) > rate
     spectrum = np.abs(np.fft.rfft(tone[:rate] * np.hanning(rate)))
     assert abs(int(spectrum.argmax()) - 441) <= 1
+
+
+@pytest.mark.parametrize("planar", [False, True], ids=["interleaved", "planar"])
+def test_microphone_hears_what_it_is_given(pi, planar):
+    taking = pi.background(TAKE.format("--separate-channels" if planar else ""))
+    state = "cat /proc/asound/Loopback/pcm0c/sub0/status"
+    pi.wait_for(lambda: "RUNNING" in pi.sh(state).stdout, what="the capture")
+    began = pi.now()
+    with pi.microphone(signals.two_tone(441, 997, 1.5)) as said:
+        taking.result()
+    assert 0 < said.time_of(0) - began < 2 and said.clock.error < 0.001
+    part = analysis.steady(taken(pi, planar) / 32768, 48000)
+    assert len(part) > 0.8 * 48000 and not glitches(part, 48000, [441, 997])
+    for (tone,), frequency in zip(analysis.tones(part, 48000), (441, 997), strict=True):
+        assert abs(tone.frequency - frequency) < 0.1 and abs(tone.level + 12) < 0.1
+
+
+def taken(pi, planar):
+    """What the capture wrote: one file, or one for each channel."""
+    files = ["taken.0", "taken.1"] if planar else ["taken"]
+    channels = [np.fromfile(pi.machine.share / file, "<i2") for file in files]
+    length = min(map(len, channels))
+    if planar:
+        return np.stack([each[:length] for each in channels], axis=1)
+    return channels[0][: length // 2 * 2].reshape(-1, 2)
 
 
 def test_reboot_keeps_files_and_brings_the_adapter_back(pi):

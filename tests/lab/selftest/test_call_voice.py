@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from bumble.hfp import HfFeature
 from hands_free import ALL_FEATURES, HandsFree, hears_tone, indicator, order
-from labkit import signals
-from labkit.phone import Phone, PhoneError
+from labkit import analysis, clock, signals
+from labkit.phone import Heard, Phone, PhoneError
 from labkit.voice import CODECS
 
 ANNA = "+4930123456"
@@ -125,6 +125,20 @@ def test_voice_the_unit_asked_for_outlives_other_news(phone, unit):
     assert phone.voice_codec == "msbc"
     phone.hang_up()
     unit.wait_voice(False)
+
+
+def test_a_far_party_that_talks_already_is_heard_from_the_first_packet_on(phone, unit):
+    phone.keep_talking(signals.tone(440, 1, -12, 16000))
+    for _ in range(2):
+        began = clock.now()
+        unit.unit.heard = Heard()
+        phone.ring(ANNA)
+        unit.ask("ATA")
+        unit.wait_voice(True, since=began)
+        unit.heard.wait_more(0.5)
+        assert analysis.onset(unit.heard.samples, unit.heard.rate) < 0.02
+        phone.hang_up()
+        unit.wait_voice(False, since=began)
 
 
 def test_an_in_band_ring_tone_is_heard(phone, unit):

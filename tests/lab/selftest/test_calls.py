@@ -174,7 +174,7 @@ def test_a_second_call_waits_and_is_swapped_merged_and_ended(calling, unit):
     phone.ring(ANNA)
     unit.ask("ATA")
     phone.waiting_call(BEN, "Ben")
-    unit.wait_line(f'+CCWA: "{BEN}",129,,,"Ben"')
+    unit.wait_line(f'+CCWA: "{BEN}",129,1,"Ben"')
     assert states(phone) == ["active", "waiting"]
     unit.ask("AT+CHLD=2")
     assert states(phone) == ["held", "active"]
@@ -277,3 +277,18 @@ def test_a_call_survives_being_out_of_range(phone, unit):
     assert states(phone) == ["active"] and phone.voice_codec is None
     phone.in_range()
     phone.hang_up()
+
+
+def test_the_phone_reads_the_unit_s_record(calling):
+    record = calling().hands_free_record()
+    assert record.version == 0x0108 and record.features & 0x1F == int(ALL_FEATURES) & 0x1F
+
+
+def test_a_stranger_may_try_the_channel_and_the_voice(radio, unit):
+    with Phone(radio, name="Stranger", calls="iphone") as stranger:
+        stranger.attack_open_hands_free(unit.address)  # This unit lets everybody in.
+        stranger.wait_event("hfp", matching=lambda event: event.details["state"] == "open")
+        assert not stranger.is_hands_free
+        stranger.attack_open_voice(unit.address)
+        assert stranger.voice_codec == "cvsd" == unit.wait_voice(True)
+        assert not stranger.is_bonded(unit.address)

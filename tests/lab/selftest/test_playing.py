@@ -235,3 +235,17 @@ def test_a_stranger_without_bond_may_try_avdtp(radio, speaker):
         assert not stranger.is_bonded(speaker.address)
         with pytest.raises(PhoneError, match="not paired"):
             stranger.connect()
+
+
+def test_music_rests_during_the_phone_s_own_call(radio, speaker):
+    with Phone(radio, calls="iphone") as phone:
+        speaker.handset.pairing_with = phone.address
+        phone.pair(speaker.address)
+        played = phone.play(signals.tone(seconds=3))
+        phone.ring("+4930123456")
+        wait_stream(phone, "suspended")
+        assert not played.finished
+        ended = clock.now()
+        phone.hang_up()
+        wait_stream(phone, "streaming", since=ended)
+        played.wait()

@@ -45,6 +45,8 @@ class Audio:
         self.link: VoiceLink | None = None
         self.counts: VoiceCounts | None = None
         self.listeners: list[Heard] = []
+        self.greeting: Signal | None = None
+        """What the far party says as soon as there is a voice link."""
         self._handset = handset
         self._log = log
         self._agreed: VoiceCodec | None = None
@@ -100,6 +102,11 @@ class Audio:
                     raise PhoneError("the voice link does not end") from None
             finally:
                 self._closer = "speaker"
+
+    async def intrude(self) -> None:
+        """Opens a voice link as the link is, welcome or not; CVSD needs no consent."""
+        async with self._busy:
+            await self._connect(CVSD)
 
     def connected(self, gateway: Gateway) -> None:
         """A hands-free connection begins."""
@@ -216,6 +223,8 @@ class Audio:
         link = VoiceLink(sco, self._next, self.packet_bytes, lambda: self.quality, self._heard)
         self.link, self.counts = link, link.counts
         self._log.add("audio", state="open", codec=link.codec.name, by=self._opener)
+        if self.greeting is not None:
+            self.speak(self.greeting)
 
         def ended(reason: int) -> None:
             if self.link is link:

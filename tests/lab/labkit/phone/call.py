@@ -56,9 +56,14 @@ class Call:
         return f"+CLCC: {flags}{number}"
 
     def clip(self) -> str:
-        """The caller as +CLIP and +CCWA show him: number, type and, if known, name."""
+        """The caller as +CLIP shows him: number, type and, if known, name (27.007, 7.6)."""
         name = f",,,{quoted(self.name)}" if self.name else ""
         return f"{quoted(self.number)},{number_type(self.number)}{name}"
+
+    def ccwa(self) -> str:
+        """The caller as +CCWA shows him: number, type, voice and, if known, name (27.007, 7.12)."""
+        name = f",{quoted(self.name)}" if self.name else ""
+        return f"{quoted(self.number)},{number_type(self.number)},1{name}"
 
 
 class Calls:

@@ -164,6 +164,11 @@ class Calling:
             raise self._error("cannot speak: the voice link has just gone")
         return utterance
 
+    def keep_talking(self, sound: Signal | None) -> None:
+        """From the next voice link on the far party says this with the first packet of each; with
+        None it is silent again. A sound of the codec's own rate is said without delay."""
+        self._calling().audio.greeting = sound
+
     @contextmanager
     def listening(self) -> Iterator[Heard]:
         """Hears what comes up from the speaker's microphone meanwhile."""

@@ -139,7 +139,7 @@ class Gateway:
     def tell_waiting(self, call: Call) -> None:
         """Shows a call that waits."""
         if self.ready and self.ccwa:
-            self.tell(f"+CCWA: {call.clip()}")
+            self.tell(f"+CCWA: {call.ccwa()}")
 
     def tell_in_band(self, on: bool) -> None:
         """Says whether the phone's own ring tone will come over the voice link."""

@@ -22,6 +22,7 @@ from labkit.phone.handset import Confirm, Found, Handset, Io
 from labkit.phone.models import MODELS, Model
 from labkit.phone.playback import LinkQuality, Playback
 from labkit.phone.player import Player
+from labkit.phone.service_level import HandsFreeRecord
 from labkit.phone.source import offers
 from labkit.phone.telephone import Telephone
 from labkit.radio import Radio
@@ -69,6 +70,7 @@ class Phone(Calling):
         self._player = Player(self._handset, self._log)
         if model is not None:
             self._telephone = Telephone(self._handset, self._log, model)
+            self._telephone.on_use = self._player.rest
         await self._handset.power_on(self._controller)
 
     async def _power_off(self) -> None:
@@ -172,6 +174,31 @@ class Phone(Calling):
         when it is refused."""
         opened = self._handset.open_channel(address, AVDTP_PSM, timeout)
         self._do("open AVDTP uninvited", opened, timeout)
+
+    def attack_open_hands_free(self, address: str, timeout: float = 15.0) -> None:
+        """Opens the channel of the hands-free profile likewise."""
+        self._do("open hands-free uninvited", self._intrude(address, timeout), timeout)
+
+    def attack_open_voice(self, address: str, timeout: float = 20.0) -> None:
+        """Opens a voice link likewise, with or without the hands-free profile."""
+        self._do("open a voice link uninvited", self._intrude_voice(address, timeout), timeout)
+
+    async def _intrude(self, address: str, timeout: float) -> None:
+        link = await self._handset.page(address, timeout)
+        await self._calling().intrude(link)
+
+    async def _intrude_voice(self, address: str, timeout: float) -> None:
+        await self._handset.page(address, timeout)
+        await self._calling().audio.intrude()
+
+    def hands_free_record(self, timeout: float = 15.0) -> HandsFreeRecord:
+        """Asks the bonded speaker anew what its record says of its hands-free unit."""
+        asked = self._ask_hands_free(timeout)
+        return self._do("ask for the hands-free record", asked, timeout)
+
+    async def _ask_hands_free(self, timeout: float) -> HandsFreeRecord:
+        link = await self._handset.reach(self._address(None), timeout)
+        return await self._calling().find(link)
 
     def is_bonded(self, address: str) -> bool:
         """Says whether this phone keeps a bond with that device."""

@@ -40,6 +40,7 @@ class Player:
         self._sending: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._rests = False
         self.source.on_opened = self.remote.watch_volume
         self.source.on_suspended = self._paused_by_speaker
         self.source.on_closed = self._cut_off
@@ -94,6 +95,19 @@ class Player:
             self._end_piece("stopped")
             await self._pause(PlayStatus.STOPPED)
 
+    def rest(self, during: bool) -> None:
+        """Music rests during the phone's own calls, and goes on after them."""
+        if during and self._sending is not None and self._goes_on():
+            self._rests = True
+            self._in_background(self.suspend())
+        elif not during and self._rests:
+            self._rests = False
+            if self._goes_on():
+                self._in_background(self.resume())
+
+    def _goes_on(self) -> bool:
+        return self.playback is not None and not self.playback.finished
+
     async def _pause(self, status: PlayStatus) -> None:
         await self._stop_sending()
         await self.source.suspend()
@@ -134,7 +148,7 @@ class Player:
         task.add_done_callback(self._tasks.discard)
 
     def _play_key(self) -> None:
-        if self.playback is not None and not self.playback.finished:
+        if self._goes_on():
             self._in_background(self.resume())
 
     def _pause_key(self) -> None:

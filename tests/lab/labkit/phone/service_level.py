@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import NamedTuple
 
 from bumble import core, hfp, rfcomm
 from bumble.device import Connection
@@ -22,6 +23,14 @@ from labkit.phone.models import Faults, Model
 from labkit.phone.records import GATEWAY_RECORD, gateway_record
 
 _CLOSE_SECONDS = 3.0
+
+
+class HandsFreeRecord(NamedTuple):
+    """What the speaker's SDP record says of its hands-free unit."""
+
+    channel: int
+    version: int
+    features: int
 
 
 class ServiceLevel:
@@ -47,14 +56,24 @@ class ServiceLevel:
     async def connect(self, link: Connection) -> None:
         """Returns when the connection is complete, opening it unless the speaker has."""
         if self.gateway is None:
-            found = await hfp.find_hf_sdp_record(link)
-            if found is None:
-                raise PhoneError("the speaker's SDP records offer no hands-free unit")
-            channel, version, features = found
-            self._log.add("hfp", state="offered", version=int(version), features=int(features))
+            found = await self.find(link)
             if self.gateway is None:  # The speaker may have been quicker while we asked.
-                await self._open(link, channel)
+                await self._open(link, found.channel)
         await self._ready.wait()
+
+    async def intrude(self, link: Connection) -> None:
+        """Opens the channel, whatever the link is; returns when it is open."""
+        found = await self.find(link)
+        await self._open(link, found.channel)
+
+    async def find(self, link: Connection) -> HandsFreeRecord:
+        """Asks for the speaker's record."""
+        found = await hfp.find_hf_sdp_record(link)
+        if found is None:
+            raise PhoneError("the speaker's SDP records offer no hands-free unit")
+        record = HandsFreeRecord(*map(int, found))
+        self._log.add("hfp", state="offered", version=record.version, features=record.features)
+        return record
 
     async def _open(self, link: Connection, channel: int) -> None:
         client = rfcomm.Client(link)

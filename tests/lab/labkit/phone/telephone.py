@@ -11,7 +11,7 @@ is a call, an assistant or somebody who asked for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bumble import core
@@ -26,7 +26,7 @@ from labkit.phone.events import EventLog, PhoneError
 from labkit.phone.gateway import Gateway
 from labkit.phone.handset import Handset
 from labkit.phone.models import Model
-from labkit.phone.service_level import ServiceLevel
+from labkit.phone.service_level import HandsFreeRecord, ServiceLevel
 
 RING_SECONDS = 3.0
 RING_TONE = signals.tone(425.0, 1.0, -18.0, 8000)
@@ -53,6 +53,8 @@ class Telephone:
         self.speaker_battery: int | None = None
         self.assistant = False
         self.audio = Audio(handset, log, model)
+        self.on_use: Callable[[bool], None] = lambda _: None
+        """Told when the first call, or the assistant, begins and when the last one ends."""
         self._in_band = self._in_use = False
         self._told = {**self.indicators, **self.calls.indicators}
         self._rang = asyncio.Event()
@@ -75,6 +77,14 @@ class Telephone:
     async def connect(self, link: Connection) -> None:
         """Makes the service level connection, or waits for the one the speaker is making."""
         await self._connection.connect(link)
+
+    async def find(self, link: Connection) -> HandsFreeRecord:
+        """Asks for the speaker's record of its hands-free unit."""
+        return await self._connection.find(link)
+
+    async def intrude(self, link: Connection) -> None:
+        """Opens the channel of the hands-free profile, welcome or not."""
+        await self._connection.intrude(link)
 
     async def disconnect(self) -> None:
         """Ends the service level connection, and the voice with it."""
@@ -246,9 +256,12 @@ class Telephone:
         elif self._ringing is None:
             self._ringing = asyncio.ensure_future(self._ring())
         in_use = bool(self.calls.all or self.assistant)
-        if self._in_use and not in_use:
-            self._in_background(self.audio.close("phone"))
+        if in_use == self._in_use:
+            return
         self._in_use = in_use
+        if not in_use:
+            self._in_background(self.audio.close("phone"))
+        self.on_use(in_use)
 
     async def _ring(self) -> None:
         while call := self.calls.first(State.INCOMING):

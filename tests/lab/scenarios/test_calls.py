@@ -1,0 +1,403 @@
+"""Calls, steered from the speaker or from the phone: what one side does, the other one sees."""
+
+import pytest
+from telephony import (
+    ANNA,
+    BEN,
+    call,
+    calls,
+    hang_up,
+    reconnect,
+    saw,
+    states,
+    talk,
+    told,
+    wait_caller,
+    wait_calls,
+    wait_gone,
+    wait_told,
+)
+
+from labkit.phone import PhoneError
+
+HANDS_FREE_1_9 = 0x0109
+CLAIMS = 0x3E
+"""Three-way calls, callers' numbers, the assistant, our volume, wide band speech (HFP 1.9, 6.3)."""
+SAME_IN_COMMAND = 0x1F
+SUPER_WIDE_BAND = 0x100
+ATTACKS = ["attack_open_hands_free", "attack_open_voice"]
+CALLERS = [
+    ("+4930123456", None),
+    ("0891234", "Ben"),
+    ("", None),
+    ("+861391234567", "李 Süß 🎉"),
+    ("+49301234567890123456789012345678", None),
+]
+WRITTEN = {
+    "030 1234-56": "030123456",
+    "+49 (30) 12.34/56": "+4930123456",
+    "*100#": "*100#",
+    "00441632960961": "00441632960961",
+}
+
+
+# The connection
+
+
+@pytest.mark.parametrize("model", ["iphone", "android", "plain"])
+def test_phone_connects_and_the_speaker_claims_what_it_can(calling, model):
+    phone = calling(model)
+    record = phone.hands_free_record()
+    assert record.version == HANDS_FREE_1_9
+    assert record.features & CLAIMS == CLAIMS, hex(record.features)
+    claimed = saw(phone, "hfp", state="ready").details["features"]
+    assert record.features & SAME_IN_COMMAND == claimed & SAME_IN_COMMAND
+    asked = [event.details["line"] for event in phone.events if event.kind == "asked"]
+    for line in asked:
+        if line.startswith("AT+BAC="):
+            codecs = line.removeprefix("AT+BAC=").split(",")
+            assert {"1", "2"} <= set(codecs)
+            assert ("3" in codecs) == bool(record.features & SUPER_WIDE_BAND)
+
+
+def test_speaker_connects_a_phone_for_calls_too(speaker, calling):
+    phone = calling()
+    speaker.part(phone)
+    began = speaker.pi.now()
+    speaker.dotctl("connect", phone.name)
+    assert saw(phone, "hfp", began, state="open").details["by"] == "speaker"
+    saw(phone, "hfp", began, state="ready")
+    wait_told(speaker, phone)
+
+
+def check_turned_away(speaker, stranger):
+    """Neither the channel nor a voice link is to be had."""
+    for attack in ATTACKS:
+        with pytest.raises(PhoneError):
+            getattr(stranger, attack)(speaker.address)
+    assert not [event for event in stranger.events if event.details.get("state") == "open"]
+    known = speaker.find(stranger)
+    assert known is None or not known["trusted"]
+
+
+def test_stranger_gets_neither_a_channel_nor_a_voice(speaker, calling, phones):
+    # While a trusted phone is away the radio answers pages at all, and refuses those of others.
+    speaker.part(calling())
+    (stranger,) = phones(1, calls="android")
+    check_turned_away(speaker, stranger)
+    assert not [event for event in stranger.events if event.kind == "hfp"]
+
+
+def test_no_bonding_link_gets_neither_even_in_the_window(speaker, phones):
+    (stranger,) = phones(1, calls="iphone")
+    stranger.pair(speaker.address, bonding=False)
+    check_turned_away(speaker, stranger)
+    # The record is for all to see.
+    saw(stranger, "hfp", state="offered")
+
+
+def test_voice_needs_the_hands_free_profile(speaker, calling):
+    phone = calling()
+    phone.hands_free(False)
+    wait_gone(speaker, phone)
+    with pytest.raises(PhoneError):
+        phone.attack_open_voice(speaker.address)
+    assert phone.voice_codec is None
+
+
+# One call
+
+
+def test_call_is_shown_answered_and_ended_at_the_speaker(speaker, calling):
+    phone = calling()
+    phone.ring(ANNA, "Anna Süß")
+    ringing = wait_caller(speaker, ANNA, "Anna Süß")
+    assert ringing.phone == phone.address and ringing.incoming and ringing.answered is None
+    rung = speaker.pi.now()
+    call(speaker, "answer")
+    saw(phone, "asked", rung, what="answer")
+    saw(phone, "audio", rung, state="open", codec="msbc", by="phone")
+    (talking,) = wait_calls(speaker, "active")
+    assert talking.since == ringing.since <= talking.answered
+    assert states(phone) == ["active"]
+    wait_told(speaker, phone, lambda shown: shown.voice == "msbc", what="the voice")
+    call(speaker, "hangup")
+    saw(phone, "asked", rung, what="hang-up")
+    saw(phone, "audio", rung, state="closed")
+    wait_calls(speaker)
+    assert states(phone) == []
+    assert told(speaker, phone).voice is None
+
+
+def test_call_that_rings_is_refused_or_given_up(speaker, calling):
+    phone = calling()
+    phone.ring(ANNA)
+    wait_calls(speaker, "incoming")
+    call(speaker, "reject")
+    saw(phone, "asked", what="hang-up")
+    wait_calls(speaker)
+    assert states(phone) == []
+    phone.ring(BEN)
+    wait_calls(speaker, "incoming")
+    phone.hang_up()
+    wait_calls(speaker)
+
+
+def test_call_answered_at_the_phone_is_shown_and_left_alone(speaker, calling):
+    phone = calling()
+    phone.ring(ANNA)
+    wait_calls(speaker, "incoming")
+    phone.answer_on_phone("phone")
+    wait_calls(speaker, "active")
+    assert told(speaker, phone).voice is None
+    phone.hang_up()
+    wait_calls(speaker)
+    assert not [event for event in phone.events if event.kind == "audio"]
+    assert not [event for event in phone.events if event.details.get("what") == "audio"]
+    phone.ring(ANNA)
+    wait_calls(speaker, "incoming")
+    phone.answer_on_phone("speaker")
+    wait_told(speaker, phone, lambda shown: shown.voice == "msbc", what="the voice")
+    phone.hang_up()
+    wait_calls(speaker)
+
+
+def test_callers_are_shown_as_the_phone_tells_them(speaker, calling):
+    phone = calling()
+    for number, name in CALLERS:
+        phone.ring(number, name)
+        wait_caller(speaker, number, name)
+        phone.hang_up()
+        wait_calls(speaker)
+
+
+# Calling somebody
+
+
+def test_numbers_are_dialled_as_people_write_them(speaker, calling):
+    phone = calling("android")
+    for written, number in WRITTEN.items():
+        call(speaker, "dial", written)
+        saw(phone, "asked", what="dial", value=number)
+        (alerting,) = wait_calls(speaker, "alerting")
+        assert not alerting.incoming and alerting.number == number
+        hang_up(speaker, phone)
+
+
+def test_party_that_was_called_takes_the_call(speaker, calling):
+    phone = calling()
+    call(speaker, "dial", ANNA)
+    saw(phone, "audio", state="open", codec="msbc")
+    (alerting,) = wait_calls(speaker, "alerting")
+    assert alerting.answered is None
+    phone.accept()
+    (talking,) = wait_calls(speaker, "active")
+    assert talking.answered is not None and not talking.incoming
+    phone.hang_up()
+    wait_calls(speaker)
+
+
+def test_last_number_and_the_phone_s_memory_are_dialled(speaker, calling):
+    phone = calling()
+    refused = call(speaker, "redial", check=False)
+    assert refused.rc == 6 and "refused" in refused.stderr, refused
+    phone.remember({2: BEN})
+    for words, number in ((["dial", ANNA], ANNA), (["redial"], ANNA), (["memory", "2"], BEN)):
+        began = speaker.pi.now()
+        call(speaker, *words)
+        saw(phone, "call", began, state="alerting", number=number)
+        (alerting,) = wait_calls(speaker, "alerting")
+        assert alerting.number == number
+        hang_up(speaker, phone)
+    saw(phone, "asked", what="redial")
+    saw(phone, "asked", what="dial", value=">2")
+    assert call(speaker, "memory", "9", check=False).rc == 6
+
+
+# During a call
+
+
+def test_keys_are_pressed_one_by_one(speaker, calling):
+    phone = calling()
+    talk(speaker, phone)
+    call(speaker, "dtmf", "12#a")
+    pressed = [e.details["value"] for e in phone.events if e.details.get("what") == "dtmf"]
+    assert pressed == ["1", "2", "#", "A"]
+    assert call(speaker, "dtmf", "12x", check=False).rc == 2
+
+
+def test_call_is_set_aside_and_taken_up_again(speaker, calling):
+    phone = calling()
+    talk(speaker, phone)
+    for state in ("held", "active"):
+        began = speaker.pi.now()
+        call(speaker, "hold")
+        saw(phone, "asked", began, what="hold", value="2")
+        wait_calls(speaker, state)
+        assert states(phone) == [state]
+
+
+def test_second_call_is_answered_swapped_and_joined(speaker, calling):
+    phone = calling()
+    talk(speaker, phone, ANNA)
+    phone.waiting_call(BEN, "Ben")
+    _, waiting = wait_calls(speaker, "active", "waiting")
+    assert (waiting.number, waiting.name) == (BEN, "Ben")
+    call(speaker, "answer")
+    saw(phone, "asked", what="hold", value="2")
+    wait_calls(speaker, "held", "active")
+    call(speaker, "swap")
+    wait_calls(speaker, "active", "held")
+    assert states(phone) == ["active", "held"]
+    call(speaker, "merge")
+    saw(phone, "asked", what="hold", value="3")
+    assert all(each.multiparty for each in wait_calls(speaker, "active", "active"))
+    for _ in range(2):
+        phone.hang_up()
+    wait_calls(speaker)
+
+
+def test_second_call_is_taken_in_place_of_the_first_or_refused(speaker, calling):
+    phone = calling()
+    talk(speaker, phone, ANNA)
+    phone.waiting_call(BEN)
+    wait_calls(speaker, "active", "waiting")
+    call(speaker, "answer", "--end-others")
+    saw(phone, "asked", what="hold", value="1")
+    (left,) = wait_calls(speaker, "active")
+    assert left.number == BEN
+    phone.waiting_call(ANNA)
+    speaker.pi.wait_for(lambda: len(calls(speaker)) == 2, what="the waiting call")
+    call(speaker, "reject")
+    saw(phone, "asked", what="hold", value="0")
+    (left,) = wait_calls(speaker, "active")
+    assert left.number == BEN and phone.voice_codec == "msbc"
+
+
+def test_one_of_several_calls_is_ended(speaker, calling):
+    phone = calling("android")
+    talk(speaker, phone, ANNA)
+    phone.waiting_call(BEN)
+    wait_calls(speaker, "active", "waiting")
+    call(speaker, "answer")
+    held, _ = wait_calls(speaker, "held", "active")
+    call(speaker, "hangup", held.number_in_list)
+    saw(phone, "asked", what="hold", value="11")
+    (left,) = wait_calls(speaker, "active")
+    assert left.number == BEN and states(phone) == ["active"]
+
+
+def test_voice_moves_to_the_phone_and_back(speaker, calling):
+    phone = calling()
+    talk(speaker, phone)
+    for side in ("speaker", "phone"):
+        began = speaker.pi.now()
+        if side == "speaker":
+            call(speaker, "transfer")
+        else:
+            phone.transfer_to_phone()
+        assert saw(phone, "audio", began, state="closed").details["by"] == side
+        wait_told(speaker, phone, lambda shown: shown.voice is None, what="no voice")
+        wait_calls(speaker, "active")
+        call(speaker, "transfer")
+        saw(phone, "asked", began, what="audio")
+        wait_told(speaker, phone, lambda shown: shown.voice == "msbc", what="the voice")
+    assert states(phone) == ["active"]
+
+
+def test_assistant_is_started_and_stopped_at_either_side(speaker, calling):
+    phone = calling()
+    speaker.dotctl("assistant", "start")
+    saw(phone, "asked", what="assistant", value="1")
+    saw(phone, "audio", state="open")
+    wait_told(speaker, phone, lambda shown: shown.assistant and shown.voice, what="the assistant")
+    began = speaker.pi.now()
+    speaker.dotctl("assistant", "stop")
+    saw(phone, "asked", began, what="assistant", value="0")
+    saw(phone, "audio", began, state="closed")
+    for on in (True, False):
+        phone.set_assistant(on)
+        wait_told(speaker, phone, lambda shown: shown.assistant == on, what="the assistant")
+    assert not phone.assistant and calls(speaker) == []
+
+
+# What is shown of the phone, and refusals
+
+
+def test_call_volume_and_what_the_phone_tells_are_shown(speaker, calling):
+    phone = calling()
+    wait_told(speaker, phone, lambda shown: shown.operator == "Lab Mobile", what="the operator")
+    phone.set_indicators(battery=2, signal=1, roaming=True)
+    wait_told(
+        speaker,
+        phone,
+        lambda shown: (shown.battery, shown.signal, shown.roaming) == (2, 1, True),
+        what="battery, signal and roaming",
+    )
+    speaker.pi.wait_for(lambda: phone.speaker_battery == 100, what="our own battery")
+    talk(speaker, phone)
+    phone.speaker_volume(3)
+    wait_told(speaker, phone, lambda shown: shown.volume == 20, what="the phone's volume")
+    speaker.dotctl("volume", "100")
+    speaker.pi.wait_for(lambda: phone.gains["speaker"] == 15, what="our volume")
+    assert told(speaker, phone).volume == 100
+    hang_up(speaker, phone)
+    phone.set_indicators(service=False)
+    wait_told(speaker, phone, lambda shown: shown.service is False, what="no network")
+    refused = call(speaker, "dial", ANNA, check=False)
+    assert refused.rc == 6 and "network" in refused.stderr, refused
+
+
+def test_refusals_say_why(speaker, calling):
+    phone = calling()
+    for words, code in (
+        (["answer"], 9),
+        (["hangup"], 9),
+        (["merge"], 9),
+        (["dtmf", "1"], 9),
+        (["dial", "Anna"], 2),
+        (["dial", ANNA, "--phone", "nobody"], 4),
+    ):
+        refused = call(speaker, *words, check=False)
+        assert refused.rc == code and refused.stderr, (words, refused)
+    speaker.part(phone)
+    for options in ([], ["--phone", phone.name]):
+        refused = call(speaker, "dial", ANNA, *options, check=False)
+        assert refused.rc == 7 and "dotctl connect" in refused.stderr, refused
+    reconnect(speaker, phone)
+    call(speaker, "dial", ANNA)
+    wait_calls(speaker, "alerting")
+
+
+def test_two_phones_need_a_choice_and_their_calls_know_of_each_other(speaker, calling):
+    anna, ben = calling(), calling("android")
+    refused = call(speaker, "dial", BEN, check=False)
+    assert refused.rc == 5 and anna.name in refused.stderr and ben.name in refused.stderr, refused
+    call(speaker, "dial", BEN, "--phone", anna.name)
+    saw(anna, "asked", what="dial", value=BEN)
+    wait_calls(speaker, "alerting")
+    anna.accept()
+    wait_calls(speaker, "active")
+    ben.ring(ANNA)
+
+    def shown():
+        return {each.phone: each.state for each in calls(speaker)}
+
+    def both(first, second):
+        expected = {anna.address: first, ben.address: second}
+        speaker.pi.wait_for(lambda: shown() == expected, what=f"calls {first} and {second}")
+
+    both("active", "waiting")
+    began = speaker.pi.now()
+    call(speaker, "answer")
+    saw(anna, "asked", began, what="hold", value="2")
+    saw(ben, "asked", began, what="answer")
+    saw(ben, "audio", began, state="open")
+    both("held", "active")
+    call(speaker, "hangup", "--phone", ben.name)
+    speaker.pi.wait_for(lambda: shown() == {anna.address: "held"}, what="the first call alone")
+    call(speaker, "hold")
+    wait_calls(speaker, "active")
+    call(speaker, "hangup")
+    wait_calls(speaker)
+    assert states(anna) == states(ben) == []

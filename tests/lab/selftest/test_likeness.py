@@ -1,0 +1,78 @@
+"""Speech is found again after its way, and what the way did to it is told."""
+
+import numpy as np
+import pytest
+from labkit import signals
+from labkit.likeness import likeness
+from labkit.signals import Signal
+from labkit.voice import CODECS
+
+RATE = 48000
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return signals.speech()
+
+
+def delayed(sound: Signal, seconds: float) -> np.ndarray:
+    gap = np.zeros(round(seconds * sound.rate))
+    return np.concatenate([gap, sound.samples[:, 0], np.zeros(sound.rate)])
+
+
+def test_speech_is_speech_and_the_same_every_time(speech):
+    assert 3 < speech.seconds < 6
+    assert np.max(np.abs(speech.samples)) == pytest.approx(signals.decibel(-6))
+    assert np.array_equal(speech.samples, signals.speech().samples)
+
+
+@pytest.mark.parametrize("level", [0, -12])
+def test_the_same_sound_later_and_softer_is_the_same(speech, level):
+    alike = likeness(speech, delayed(speech, 0.7) * signals.decibel(level), RATE)
+    assert alike.correlation > 0.999 and alike.intelligibility > 0.99
+    assert alike.level == pytest.approx(level, abs=0.01)
+    assert alike.begin == pytest.approx(0.7, abs=1e-4) and alike.wander == 0
+
+
+def test_what_was_cut_off_at_the_beginning_is_missing(speech):
+    alike = likeness(speech, delayed(speech, 0)[round(0.6 * RATE) :], RATE)
+    assert alike.begin == pytest.approx(-0.6, abs=1e-4)
+    assert alike.correlation < 0.99
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=lambda codec: codec.name)
+def test_a_codec_changes_little(speech, codec):
+    pcm = speech.at(codec.rate).pcm(1)[:, 0]
+    encoder, decoder, size = codec.encoder(), codec.decoder(), codec.frame_samples
+    whole = range(0, len(pcm) // size * size, size)
+    heard = np.concatenate([decoder.decode(encoder.encode(pcm[at : at + size])) for at in whole])
+    alike = likeness(speech, heard / 32768, codec.rate, codec.rate)
+    assert alike.correlation > 0.95 and abs(alike.level) < 0.8 and alike.intelligibility > 0.9
+    assert 0 <= alike.begin < 0.02
+
+
+def test_a_clock_that_runs_away_costs_nothing(speech):
+    """200 ppm, which is more than any two clocks differ by."""
+    times = np.arange(len(speech.samples) + RATE) / (1 + 200e-6)
+    heard = np.interp(times, np.arange(len(speech.samples)), speech.samples[:, 0], right=0.0)
+    alike = likeness(speech, heard, RATE)
+    assert alike.correlation > 0.98
+    assert 0.0004 < alike.wander < 0.0015
+
+
+def test_noise_and_silence_are_no_speech(speech):
+    noise = np.random.default_rng(1).normal(0, 0.1, len(speech.samples) + RATE)
+    alike = likeness(speech, noise, RATE)
+    assert abs(alike.correlation) < 0.2 and alike.intelligibility < 0.5
+    assert likeness(speech, np.zeros(RATE), RATE).correlation == 0
+
+
+def test_the_more_is_lost_the_less_is_understood(speech):
+    heard = delayed(speech, 0.2)
+    dice = np.random.default_rng(1)
+    understood = []
+    for loss in (0.0, 0.1, 0.4):
+        frames = np.repeat(dice.random(len(heard) // 360 + 1) >= loss, 360)[: len(heard)]
+        understood.append(likeness(speech, heard * frames, RATE).intelligibility)
+    assert understood == sorted(understood, reverse=True)
+    assert understood[0] > 0.99 and understood[2] < 0.9
