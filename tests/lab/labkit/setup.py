@@ -85,10 +85,12 @@ def build(architecture: str, builder_tree: Path) -> Path:
     if not script.exists():
         raise host.SetupError(f"{script} is not there, so there is no package to try: use --bare")
     dist = cache.folder() / "dist" / architecture
+    # How cargo is to build may be said from outside, for one that only has to be quick.
+    asked = {name: value for name, value in os.environ.items() if name.startswith("CARGO_PROFILE_")}
     with cache.lock("package"), host.step(f"building the package for {architecture}"):
         cache.remove(dist)
         done = in_builder(
-            ["packaging/build-deb", architecture], builder_tree, {"DOTD_DIST": "/dist"}, dist
+            ["packaging/build-deb", architecture], builder_tree, {**asked, "DOTD_DIST": "/dist"}, dist
         )
         trees.check(done, "packaging/build-deb")
         made = sorted(dist.glob(f"dotd_*_{architecture}.deb"))
