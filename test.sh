@@ -23,8 +23,8 @@ lab=tests/lab/lab
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dotd-lab
 dist=$PWD/dist
 logs=$(mktemp -d)
-setup=
-trap '[ -z "$setup" ] || kill "$setup" 2>/dev/null; rm -rf "$logs"' EXIT
+declare -A aside
+trap 'kill "${aside[@]}" 2>/dev/null; rm -rf "$logs"' EXIT
 passed=0 failed=0
 
 # step NAME COMMAND...: runs the command, which is one test.
@@ -81,15 +81,32 @@ dependencies() {
     in_builder cargo deny --locked check --hide-inclusion-graph bans licenses sources
 }
 
-# Kernel and images, made with what the steps before left of the processor.
-virtual_pi() {
+# aside KEY COMMAND...: starts a command beside the steps that follow.
+aside() {
+    local key=$1
+    shift
+    "$@" >"$logs/aside-$key" 2>&1 </dev/null &
+    aside[$key]=$!
+}
+
+# What a step does that waits for such a command: says what it said and ends as it did.
+finished() {
     local status
-    wait "$setup"
+    wait "${aside[$1]}"
     status=$?
-    setup=
-    cat "$logs/setup"
+    unset "aside[$1]"
+    cat "$logs/aside-$1"
     return "$status"
 }
+
+# Runs a command on the cores that are not the guest's (labkit/core.py), when nobody else wants them.
+spare() {
+    chrt --idle --pid 0 "$BASHPID" || return
+    [ "$(nproc)" = 1 ] || taskset --cpu-list --pid "0-$(($(nproc) - 2))" "$BASHPID" || return
+    "$@"
+}
+
+lint() { in_builder cargo clippy --quiet --all-targets --locked -- -D warnings; }
 
 has_newer_rust() { cargo +stable --version && pkg-config --exists libpipewire-0.3 dbus-1 sbc; }
 newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --locked --all-targets; }
@@ -111,12 +128,10 @@ package() {
 }
 
 step 'builder (Debian 13, Rust 1.85)' in_builder true || { echo "0 passed, 1 failed"; exit 1; }
-if [ "$mode" != --fast ]; then
-    nice -n 19 "$lab" setup >"$logs/setup" 2>&1 </dev/null &
-    setup=$!
-fi
+# With what the steps before it is needed leave of the processor.
+[ "$mode" = --fast ] || aside setup nice -n 19 "$lab" setup
 step 'format' in_builder cargo fmt --check
-step 'lint' in_builder cargo clippy --quiet --all-targets --locked -- -D warnings
+[ "$mode" != --fast ] || step 'lint' lint
 suite 'unit and integration tests' in_builder cargo test --quiet --locked
 step 'dependencies: licences, sources' dependencies
 # Only where somebody develops: it takes rustup and dotd's libraries on this machine itself.
@@ -125,19 +140,27 @@ if [ "$mode" = --full ] && has_newer_rust >/dev/null 2>&1; then
 fi
 [ "$mode" != --full ] || step 'fuzzing, 10 minutes a parser' in_builder fuzz/run 600
 step 'package for amd64' package amd64
-step 'package for arm64' quick_package arm64
-if [ "$mode" != --fast ]; then
-    step 'kernel and images of the virtual Pi' virtual_pi
+if [ "$mode" = --fast ]; then
+    step 'package for arm64' quick_package arm64
+else
+    step 'kernel and images of the virtual Pi' finished setup
     deb=$(ls "$dist"/dotd_*_amd64.deb 2>/dev/null)
     # Phones among themselves, without a guest: in real time, on all cores.
     suite 'lab: its own tests' env DOTD_LAB_SLOWNESS=1 DOTD_LAB_GUESTLESS=1 \
         "$lab" run tests/lab/selftest --bare
+    # Where no sound is measured the processor need not be spared: in real time, and what is still
+    # to be compiled meanwhile. Where sound is, nothing else runs.
+    aside lint spare lint
+    aside arm64 spare quick_package arm64
     for round in $(seq "$rounds"); do
         number=$([ "$rounds" = 1 ] || echo ", round $round")
-        # Where no sound is measured the processor need not be spared: in real time.
         suite "lab: scenarios$number" env DOTD_LAB_SLOWNESS=1 \
             "$lab" run tests/lab/scenarios --ignore=tests/lab/scenarios/sound --deb "$deb" \
             --artifacts "artifacts/round-$round"
+        if [ "$round" = 1 ]; then
+            step 'lint' finished lint
+            step 'package for arm64' finished arm64
+        fi
         suite "lab: scenarios of sound$number" \
             "$lab" run tests/lab/scenarios/sound --deb "$deb" --artifacts "artifacts/sound-$round"
     done

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from labkit import host, setup
+from labkit import core, host, setup
 
 DESCRIPTION = "A virtual Raspberry Pi and virtual phones to try dotd on."
 
@@ -83,22 +83,15 @@ def dispatch(options: argparse.Namespace, rest: list[str]) -> int:
     else:
         module = [f"labkit.{options.command}"]
     command = [str(made.python), "-m", *module, *rest]
-    leave_the_guest_a_core(environment)
     try:
-        return subprocess.run(command, env=environment).returncode
+        if os.environ.get("DOTD_LAB_GUESTLESS"):
+            # The lab's own tests start no guest.
+            return subprocess.run(command, env=environment).returncode
+        with core.of_its_own() as number:
+            environment["DOTD_LAB_CORE"] = str(number)
+            return subprocess.run(command, env=environment).returncode
     except KeyboardInterrupt:
         return 130
-
-
-def leave_the_guest_a_core(environment: dict[str, str]) -> None:
-    """Moves this process, and what it will start, off the core that is the guest's. Whoever starts
-    no guest (the lab's own tests) sets DOTD_LAB_GUESTLESS and has them all."""
-    if os.environ.get("DOTD_LAB_GUESTLESS"):
-        return
-    cores = os.sched_getaffinity(0)
-    environment["DOTD_LAB_CORE"] = str(max(cores))
-    if len(cores) > 1:
-        os.sched_setaffinity(0, cores - {max(cores)})
 
 
 def choose_package(options: argparse.Namespace, made: setup.Made) -> Path | None:
