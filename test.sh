@@ -145,15 +145,16 @@ if [ "$mode" = --fast ]; then
 else
     step 'kernel and images of the virtual Pi' finished setup
     deb=$(ls "$dist"/dotd_*_amd64.deb 2>/dev/null)
-    # Phones among themselves, without a guest: in real time, on all cores.
-    suite 'lab: its own tests' env DOTD_LAB_SLOWNESS=1 DOTD_LAB_GUESTLESS=1 \
-        "$lab" run tests/lab/selftest --bare
-    # Where no sound is measured the processor need not be spared: in real time, and what is still
-    # to be compiled meanwhile. Where sound is, nothing else runs.
+    # What is still to be compiled runs beside what measures no sound.
     aside lint spare lint
     aside arm64 spare quick_package arm64
+    # Phones among themselves, without a guest: in real time, on all cores, and several at a time,
+    # for they wait most of it.
+    suite 'lab: its own tests' env DOTD_LAB_SLOWNESS=1 DOTD_LAB_GUESTLESS=1 \
+        "$lab" run tests/lab/selftest --bare --numprocesses 4
     for round in $(seq "$rounds"); do
         number=$([ "$rounds" = 1 ] || echo ", round $round")
+        # Where no sound is measured the processor need not be spared: in real time.
         suite "lab: scenarios$number" env DOTD_LAB_SLOWNESS=1 \
             "$lab" run tests/lab/scenarios --ignore=tests/lab/scenarios/sound --deb "$deb" \
             --artifacts "artifacts/round-$round"
