@@ -186,6 +186,14 @@ impl Policy {
         if let Some(id) = &self.radio.in_use {
             self.order_use(id.clone(), out);
         }
+        self.route_voice(out);
+    }
+
+    /// Has the controller bring the sound of calls here; any reset makes it forget that.
+    pub(super) fn route_voice(&self, out: &mut Orders) {
+        if self.rules.calls && self.radio.on().is_some() {
+            out.radio(RadioAction::RouteVoice);
+        }
     }
 
     fn leave_adapter(&mut self, out: &mut Orders) {
@@ -225,6 +233,7 @@ impl Policy {
             out.push(Action::CancelTimer {
                 timer: Timer::AdapterRetry,
             });
+            self.route_voice(out);
             self.await_audio(out);
             let Self {
                 radio:
