@@ -5,7 +5,7 @@
 //! else to it.
 
 use super::error::BluetoothError;
-use super::hci::{self, HciError, opcode};
+use super::hci::{Controller, HciError, opcode};
 
 /// Bluetooth Assigned Numbers, 7.1.
 const BROADCOM: u16 = 0x000f;
@@ -39,6 +39,11 @@ pub(super) async fn route_voice(adapter: &str) -> Result<(), BluetoothError> {
             tracing::info!(adapter, "the controller brings the sound of calls here");
             Ok(())
         }
+        Err(HciError::Gone) => {
+            // Which is told by itself, and whoever comes up next is told anew.
+            tracing::debug!(adapter, "the controller left before it could be told");
+            Ok(())
+        }
         Err(source) => Err(BluetoothError::VoiceRoute {
             adapter: adapter.to_owned(),
             source,
@@ -48,11 +53,13 @@ pub(super) async fn route_voice(adapter: &str) -> Result<(), BluetoothError> {
 
 /// Says whether it had to be told.
 async fn try_to_route(adapter: &str) -> Result<bool, HciError> {
-    let version = hci::command(adapter, READ_VERSION, &[]).await?;
+    // One way for both: what was found out holds for the controller at its end only.
+    let controller = Controller::open(adapter)?;
+    let version = controller.command(READ_VERSION, &[]).await?;
     if !matches!(maker(&version), Some(BROADCOM | CYPRESS)) {
         return Ok(false);
     }
-    hci::command(adapter, WRITE_SCO_PCM, &TO_HOST).await?;
+    controller.command(WRITE_SCO_PCM, &TO_HOST).await?;
     Ok(true)
 }
 

@@ -1,7 +1,8 @@
 //! Commands for a controller itself, past bluetoothd (Bluetooth Core 5.4, volume 4, part E, 5.4).
 //!
 //! Invariant: one command, one answer, within [`DEADLINE`]; of whatever else the controller says
-//! nothing is read. What answers is untrusted: any bytes in any number are no answer or an error.
+//! nothing is read. A controller that takes the place and the name of another gets no command that
+//! was meant for that. What answers is untrusted: any bytes in any number are no answer or an error.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -38,13 +39,26 @@ const DEADLINE: Duration = Duration::from_secs(2);
 pub enum HciError {
     /// The kernel said no.
     #[error(transparent)]
-    Kernel(#[from] io::Error),
+    Kernel(io::Error),
+    /// Somebody switched it off or pulled it out.
+    #[error("the controller is gone")]
+    Gone,
     /// No answer came.
     #[error("the controller does not answer")]
     Silent,
     /// The controller said no, for a reason of volume 1, part F.
     #[error("the controller refuses with error 0x{0:02x}")]
     Refused(u8),
+}
+
+impl From<io::Error> for HciError {
+    fn from(error: io::Error) -> Self {
+        match error.raw_os_error() {
+            // Not there, off, just pulled out, and pulled out before; old kernels say the last.
+            Some(libc::ENODEV | libc::ENETDOWN | libc::EPIPE | libc::EBADFD) => Self::Gone,
+            _ => Self::Kernel(error),
+        }
+    }
 }
 
 /// `struct sockaddr_hci` of `net/bluetooth/hci_sock.h`.
@@ -75,59 +89,78 @@ pub(super) const fn opcode(group: u16, command: u16) -> u16 {
     (group << 10) | command
 }
 
-/// Has the controller of an adapter that is on carry out a command, and returns what comes after
-/// the status in its answer. A command of a maker's own needs `CAP_NET_RAW`.
-///
-/// # Errors
-/// When the kernel does not let us, or the controller refuses or does not answer.
-pub(super) async fn command(
-    adapter: &str,
-    opcode: u16,
-    parameters: &[u8],
-) -> Result<Vec<u8>, HciError> {
-    let socket = open(adapter)?;
-    net::send(&socket, &packet(opcode, parameters), SendFlags::empty()).map_err(io::Error::from)?;
-    match tokio::time::timeout(DEADLINE, answered(&socket, opcode)).await {
-        Ok(answer) => answer,
-        Err(_late) => Err(HciError::Silent),
-    }
-}
+/// A way to the controller of an adapter, on which only answers to commands are heard. It leads to
+/// the controller that was there when it was opened, and to no other.
+#[derive(Debug)]
+pub(super) struct Controller(AsyncFd<OwnedFd>);
 
-/// Opens a way to the controller, on which only answers to commands are heard.
-fn open(adapter: &str) -> io::Result<AsyncFd<OwnedFd>> {
-    let number = adapter.strip_prefix("hci").and_then(|it| it.parse().ok());
-    let address = SockaddrHci {
-        family: AF_BLUETOOTH,
-        device: number.ok_or(io::ErrorKind::NotFound)?,
-        channel: CHANNEL_RAW,
-    };
-    let filter = Filter {
-        kinds: 1 << EVENT,
-        events: [(1 << COMMAND_COMPLETE) | (1 << COMMAND_STATUS), 0],
-        opcode: 0,
-        padding: 0,
-    };
-    let fd = socket::open(SocketType::RAW, BTPROTO_HCI)?;
-    socket::set(&fd, SOL_HCI, HCI_FILTER, &filter)?;
-    socket::bind(&fd, &address)?;
-    socket::watched(fd, Interest::READABLE)
-}
-
-async fn answered(socket: &AsyncFd<OwnedFd>, opcode: u16) -> Result<Vec<u8>, HciError> {
-    let mut packet = [0; LONGEST_EVENT];
-    loop {
-        let mut ready = socket.readable().await?;
-        let read = ready.try_io(|socket| {
-            let (length, _) = net::recv(socket, &mut packet[..], RecvFlags::empty())?;
-            Ok(length)
-        });
-        let Ok(length) = read else {
-            continue;
+impl Controller {
+    /// Opens one. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When there is no such adapter, or the kernel does not let us.
+    pub(super) fn open(adapter: &str) -> Result<Self, HciError> {
+        let address = SockaddrHci {
+            family: AF_BLUETOOTH,
+            device: number(adapter).ok_or(HciError::Gone)?,
+            channel: CHANNEL_RAW,
         };
-        if let Some(answer) = answer(opcode, &packet[..length?]) {
-            return answer.map(<[u8]>::to_vec).map_err(HciError::Refused);
+        let filter = Filter {
+            kinds: 1 << EVENT,
+            events: [(1 << COMMAND_COMPLETE) | (1 << COMMAND_STATUS), 0],
+            opcode: 0,
+            padding: 0,
+        };
+        let fd = socket::open(SocketType::RAW, BTPROTO_HCI)?;
+        socket::set(&fd, SOL_HCI, HCI_FILTER, &filter)?;
+        socket::bind(&fd, &address)?;
+        Ok(Self(socket::watched(fd, Interest::READABLE)?))
+    }
+
+    /// Has it carry out a command, and returns what comes after the status in its answer. A command
+    /// of a maker's own needs `CAP_NET_RAW`.
+    ///
+    /// # Errors
+    /// When the kernel does not let us, the radio is off or gone, or the controller refuses or does
+    /// not answer.
+    pub(super) async fn command(
+        &self,
+        opcode: u16,
+        parameters: &[u8],
+    ) -> Result<Vec<u8>, HciError> {
+        let packet = packet(opcode, parameters);
+        net::send(&self.0, &packet, SendFlags::empty()).map_err(io::Error::from)?;
+        match tokio::time::timeout(DEADLINE, self.answered(opcode)).await {
+            Ok(answer) => answer,
+            Err(_late) => Err(HciError::Silent),
         }
     }
+
+    async fn answered(&self, opcode: u16) -> Result<Vec<u8>, HciError> {
+        let mut packet = [0; LONGEST_EVENT];
+        loop {
+            let mut ready = self.0.readable().await?;
+            let read = ready.try_io(|socket| {
+                let (length, _) = net::recv(socket, &mut packet[..], RecvFlags::empty())?;
+                Ok(length)
+            });
+            let length = match read {
+                Ok(length) => length?,
+                Err(_would_block) => continue,
+            };
+            if length == 0 {
+                return Err(HciError::Gone);
+            }
+            if let Some(answer) = answer(opcode, &packet[..length]) {
+                return answer.map(<[u8]>::to_vec).map_err(HciError::Refused);
+            }
+        }
+    }
+}
+
+/// Reads the number in an adapter's name.
+fn number(adapter: &str) -> Option<u16> {
+    adapter.strip_prefix("hci")?.parse().ok()
 }
 
 /// Writes a command (5.4.1).
@@ -213,8 +246,62 @@ mod tests {
     #[test]
     fn what_is_no_adapter_has_no_controller() {
         for adapter in ["", "hci", "hci-1", "hci70000", "eth0"] {
-            let error = open(adapter).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::NotFound, "{adapter}");
+            let opened = Controller::open(adapter);
+            assert!(matches!(opened, Err(HciError::Gone)), "{adapter}");
         }
+        assert_eq!(number("hci12"), Some(12));
+    }
+
+    /// Our end of a way to a controller, and the controller's.
+    fn way() -> (Controller, OwnedFd) {
+        let (ours, theirs) = net::socketpair(
+            net::AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            net::SocketFlags::NONBLOCK,
+            None,
+        )
+        .unwrap();
+        let ours = socket::watched(ours, Interest::READABLE).unwrap();
+        (Controller(ours), theirs)
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_found_among_what_else_is_said() {
+        let (controller, theirs) = way();
+        for said in [
+            &[4, 0x0e, 4, 1, 0x03, 0x0c, 0][..],
+            &[4, 0x0f, 4, 0, 1, 0x01, 0x10],
+            &[4, 0x0e, 6, 1, 0x01, 0x10, 0, 8, 9],
+            &[4, 0x0e, 4, 1, 0x01, 0x10, 0x0c],
+        ] {
+            net::send(&theirs, said, SendFlags::empty()).unwrap();
+        }
+        let answer = controller.command(READ_VERSION, &[]).await;
+        assert_eq!(answer.unwrap(), [8, 9]);
+        let answer = controller.command(READ_VERSION, &[]).await;
+        assert!(matches!(answer, Err(HciError::Refused(0x0c))), "{answer:?}");
+        let mut told = [0; 8];
+        let (length, _) = net::recv(&theirs, &mut told[..], RecvFlags::empty()).unwrap();
+        assert_eq!(told[..length], packet(READ_VERSION, &[]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_controller_that_says_nothing_is_not_waited_for_for_long() {
+        let (controller, theirs) = way();
+        let answer = controller.command(READ_VERSION, &[]).await;
+        assert!(matches!(answer, Err(HciError::Silent)), "{answer:?}");
+        drop(theirs);
+    }
+
+    #[tokio::test]
+    async fn a_controller_that_is_pulled_out_is_gone() {
+        let (controller, theirs) = way();
+        let (answer, ()) = tokio::join!(controller.command(READ_VERSION, &[]), async {
+            net::recv(&theirs, &mut [0; 8][..], RecvFlags::empty()).unwrap();
+            drop(theirs);
+        });
+        assert!(matches!(answer, Err(HciError::Gone)), "{answer:?}");
+        let answer = controller.command(READ_VERSION, &[]).await;
+        assert!(matches!(answer, Err(HciError::Gone)), "{answer:?}");
     }
 }

@@ -189,13 +189,6 @@ impl Policy {
         self.route_voice(out);
     }
 
-    /// Has the controller bring the sound of calls here; any reset makes it forget that.
-    pub(super) fn route_voice(&self, out: &mut Orders) {
-        if self.rules.calls && self.radio.on().is_some() {
-            out.radio(RadioAction::RouteVoice);
-        }
-    }
-
     fn leave_adapter(&mut self, out: &mut Orders) {
         if self.radio.in_use.take().is_none() {
             return;

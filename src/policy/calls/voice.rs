@@ -4,7 +4,7 @@
 //! up; a codec that does not come up is given up for a plainer one, and when there is none left, that
 //! is shown until a voice comes up again.
 
-use super::super::{Action, Orders, Policy, SoundAction, Story};
+use super::super::{Action, Orders, Policy, RadioAction, SoundAction, Story};
 use super::event::{HandsFreeOrder, VoiceSpec};
 use super::facts::{CallCommand, VoiceCodec};
 use super::{Link, Voice};
@@ -96,6 +96,15 @@ impl Policy {
         } else {
             Self::command(phone, CallCommand::VoiceFailed { codec }, out);
             Self::command(phone, CallCommand::OpenVoice, out);
+        }
+    }
+
+    /// Has the controller bring the sound of calls here; any reset makes it forget that. While a
+    /// voice is heard it does so, and is left alone.
+    pub(in crate::policy) fn route_voice(&self, out: &mut Orders) {
+        let heard = self.calls.links.values().any(|it| it.voice == Voice::Up);
+        if self.rules.calls && self.radio.on().is_some() && !heard {
+            out.radio(RadioAction::RouteVoice);
         }
     }
 

@@ -205,6 +205,29 @@ fn a_call_that_cannot_be_heard_is_shown_until_one_can() {
 }
 
 #[test]
+fn a_controller_that_brings_a_voice_is_left_alone() {
+    let mut life = Life::with_two_callers();
+    let told = |life: &mut Life| life.radio().contains(&RadioAction::RouteVoice);
+    let max_connected = |max_connected| {
+        Event::ConfigLoaded(Rules {
+            max_connected,
+            ..Rules::default()
+        })
+    };
+    life.voice(BEN);
+    life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(9) });
+    life.orders.clear();
+    let error = Some("no sound".into());
+    life.fact(ANNA, HandsFreeFact::VoiceEnded { error });
+    assert!(!told(&mut life), "Anna's voice failed for another reason");
+    life.tell(max_connected(2));
+    assert!(!told(&mut life), "the call goes on");
+    life.fact(BEN, HandsFreeFact::VoiceEnded { error: None });
+    life.tell(max_connected(1));
+    assert!(told(&mut life));
+}
+
+#[test]
 fn the_music_of_all_pauses_for_a_call_and_comes_back() {
     let mut life = Life::with_two_callers();
     let (annas, bens) = (life.music(ANNA), life.music(BEN));

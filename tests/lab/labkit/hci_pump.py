@@ -35,7 +35,7 @@ TO_HOST, COMMAND_OR_EVENT = 1, 2
 
 COMMAND, VOICE, EVENT = 1, 3, 4
 COMMAND_COMPLETE = 0x0E
-READ_VERSION, WRITE_SCO_PCM = 0x1001, 0xFC1C
+RESET, READ_VERSION, WRITE_SCO_PCM = 0x0C03, 0x1001, 0xFC1C
 BROADCOM = 0x000F
 MAKER_IN_VERSION = 11
 OVER_HCI = 1
@@ -55,7 +55,8 @@ class Chip:
 
 
 class BroadcomChip(Chip):
-    """One of Broadcom's, which sends the sound of calls to its pins until it is told otherwise."""
+    """One of Broadcom's, which sends the sound of calls to its pins until it is told otherwise, and
+    again after a reset."""
 
     takes_orders = True
 
@@ -65,7 +66,10 @@ class BroadcomChip(Chip):
     def from_guest(self, packet: bytes) -> bytes | None:
         """The controller behind does not know Broadcom's own command: one that takes no orders
         leaves the answer to it, which is no."""
-        if packet[0] != COMMAND or opcode_of(packet) != WRITE_SCO_PCM or not self.takes_orders:
+        opcode = opcode_of(packet) if packet[0] == COMMAND else None
+        if opcode == RESET:
+            self._over_hci = False
+        if opcode != WRITE_SCO_PCM or not self.takes_orders:
             return None
         self._over_hci = packet[4] == OVER_HCI
         return struct.pack("<BBBBHB", EVENT, COMMAND_COMPLETE, 4, 1, WRITE_SCO_PCM, 0)

@@ -12,7 +12,7 @@ from labkit.hci_pump import BroadcomChip, Chip, DeafBroadcomChip
 from labkit.radio import SPEAKER_ADDRESS, Radio, RadioError
 
 LAB = Path(__file__).resolve().parents[1]
-READ_BD_ADDR = bytes.fromhex("01091000")
+READ_BD_ADDR, RESET = bytes.fromhex("01091000"), bytes.fromhex("01030c00")
 BRING_VOICE, KEEP_VOICE = (bytes.fromhex(f"011cfc05{way:02x}02000101") for way in (1, 0))
 DONE = bytes.fromhex("040e04011cfc00")
 VOICE = bytes.fromhex("03010002abcd")
@@ -76,6 +76,9 @@ def test_chip_says_whose_it_is_and_keeps_the_voice_until_it_obeys(chip):
     assert chip.from_guest(BRING_VOICE) == (DONE if obeys else None)
     assert chip.to_guest(VOICE) == (VOICE if plain or obeys else None)
     assert chip.from_guest(KEEP_VOICE) == (DONE if obeys else None)
+    assert chip.to_guest(VOICE) == (VOICE if plain else None)
+    chip.from_guest(BRING_VOICE)
+    assert chip.from_guest(RESET) is None
     assert chip.to_guest(VOICE) == (VOICE if plain else None)
 
 
