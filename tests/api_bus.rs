@@ -39,6 +39,7 @@ async fn the_speaker_shows_the_snapshot() {
             ("Pairing", "false"),
             ("PairingUntil", "uint64 0"),
             ("Powered", "true"),
+            ("VoiceProblem", "\"\""),
             ("Version", &format!("\"{}\"", env!("CARGO_PKG_VERSION"))),
             ("Volume", "byte 0x3c"),
         ])
@@ -146,6 +147,7 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
             max_volume: Volume::new(2).unwrap(),
             config_problems: Some("broken".to_owned()),
             memory_problem: Some("the disk is full".to_owned()),
+            voice_problem: Some("no sound comes".to_owned()),
             pairing_until: None,
         };
     });
@@ -154,7 +156,7 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
     assert_eq!(
         names.join(" "),
         "Adapter AdapterState Address AudioState ConfigProblems MaxVolume MemoryProblem Microphone \
-         MicrophoneMuted Name Output Pairing PairingUntil Powered Volume"
+         MicrophoneMuted Name Output Pairing PairingUntil Powered VoiceProblem Volume"
     );
     // Every property is as it was signalled.
     let now = scene.all(wire::ROOT, "org.dotd.Speaker1").await;

@@ -39,6 +39,7 @@ fn status_says_what_is_wrong_and_what_to_do() {
     let mut broken = Snapshot {
         config_problems: Some("dotd.toml:2:7: volume.max is 140; allowed is 0 to 100".to_owned()),
         memory_problem: Some("the disk is full; make room".to_owned()),
+        voice_problem: Some("no sound comes; see dotd(8)".to_owned()),
         ..Snapshot::default()
     };
     let scene = Scene::new(broken.clone(), granted());
@@ -49,6 +50,7 @@ fn status_says_what_is_wrong_and_what_to_do() {
          Pairing    closed\n  \
          Sound      PipeWire is not running; see `systemctl status dotd-pipewire`\n  \
          Microphone no microphone: callers hear silence\n  \
+         Calls      the last one could not be heard: no sound comes; see dotd(8)\n  \
          Config     broken, the one before it holds:\n             \
          dotd.toml:2:7: volume.max is 140; allowed is 0 to 100\n  \
          State      nothing would survive a restart: the disk is full; make room\n  \
@@ -94,6 +96,7 @@ fn status_as_json_keeps_its_promise() {
             "microphone": {"name": "USB Microphone", "muted": false},
             "config_problems": null,
             "memory_problem": null,
+            "voice_problem": null,
             "phones": [
                 {"name": "Anna's iPhone", "address": "DA:4C:10:DE:00:01", "trusted": true,
                  "bonded": true, "connected": true, "playing": true, "volume": 45,

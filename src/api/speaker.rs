@@ -213,6 +213,12 @@ impl Speaker {
         self.view().memory_problem
     }
 
+    /// Why the sound of a call did not come here when it last should have; empty once it has.
+    #[zbus(property)]
+    fn voice_problem(&self) -> String {
+        self.view().voice_problem
+    }
+
     /// The version of dotd.
     #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> String {

@@ -42,6 +42,7 @@ pub(super) struct SpeakerView {
     pub(super) max_volume: u8,
     pub(super) config_problems: String,
     pub(super) memory_problem: String,
+    pub(super) voice_problem: String,
 }
 
 impl From<&Snapshot> for SpeakerView {
@@ -77,12 +78,13 @@ impl From<&Snapshot> for SpeakerView {
             max_volume: snapshot.max_volume.percent(),
             config_problems: snapshot.config_problems.clone().unwrap_or_default(),
             memory_problem: snapshot.memory_problem.clone().unwrap_or_default(),
+            voice_problem: snapshot.voice_problem.clone().unwrap_or_default(),
         }
     }
 }
 
 impl SpeakerView {
-    pub(super) fn properties(self) -> Properties<16> {
+    pub(super) fn properties(self) -> Properties<17> {
         [
             ("Name", self.name.into()),
             ("Address", self.address.into()),
@@ -100,6 +102,7 @@ impl SpeakerView {
             ("MaxVolume", self.max_volume.into()),
             ("ConfigProblems", self.config_problems.into()),
             ("MemoryProblem", self.memory_problem.into()),
+            ("VoiceProblem", self.voice_problem.into()),
         ]
     }
 }

@@ -10,10 +10,12 @@
 
 mod adapter;
 mod agent;
+mod broadcom;
 mod convert;
 mod device;
 mod error;
 mod handsfree;
+mod hci;
 mod media;
 mod orders;
 mod picture;
@@ -21,6 +23,7 @@ mod player;
 mod rfkill;
 mod sbc_caps;
 mod session;
+mod socket;
 mod watch;
 
 use std::time::Duration;
@@ -32,6 +35,7 @@ use zbus::MessageStream;
 pub use self::error::{BluetoothError, BusError};
 pub use self::handsfree::profile::GatewaySocket;
 pub use self::handsfree::sco::VoiceSocket;
+pub use self::hci::HciError;
 pub use self::media::transport::MediaSocket;
 
 use self::agent::Questions;

@@ -1,8 +1,8 @@
 //! Carries out what the policy orders.
 //!
 //! Invariant: orders are carried out in the order in which they were given, each tried once and
-//! given up after [`ANSWER_DEADLINE`]. Only those that wait for a phone run beside the others, so
-//! that a phone out of range holds nothing up.
+//! given up after [`ANSWER_DEADLINE`]. Only those that wait for a phone, or for the controller
+//! itself, run beside the others, so that a phone out of range holds nothing up.
 
 use tokio::sync::{mpsc, oneshot};
 use zbus::names::OwnedUniqueName;
@@ -15,7 +15,7 @@ use super::media::{endpoint, transport};
 use super::rfkill::Rfkill;
 use super::session::{ANSWER_DEADLINE, Session};
 use super::watch::Word;
-use super::{adapter, device, player};
+use super::{adapter, broadcom, device, player};
 use crate::policy::action::RadioAction;
 use crate::policy::event::Event;
 use crate::policy::model::Address;
@@ -131,6 +131,11 @@ impl Orders {
                 Ok(())
             }
             RadioAction::PowerOn => adapter::power_on(&session.adapter()?, &self.rfkill).await,
+            RadioAction::RouteVoice => {
+                let adapter = session.adapter()?;
+                beside(async move { broadcom::route_voice(adapter.name()).await });
+                Ok(())
+            }
             RadioAction::SetAlias { name } => adapter::set_alias(&session.adapter()?, &name).await,
             RadioAction::OpenWindow { length } => {
                 adapter::open_window(&session.adapter()?, length).await
@@ -287,7 +292,7 @@ impl Orders {
     }
 }
 
-/// Carries out something that waits for a phone, beside the other orders.
+/// Carries out something that waits for a phone or a controller, beside the other orders.
 fn beside(order: impl Future<Output = Result<(), BluetoothError>> + Send + 'static) {
     tokio::spawn(async move {
         if let Err(error) = order.await {
@@ -306,6 +311,7 @@ fn name(action: &RadioAction) -> &'static str {
     match action {
         RadioAction::UseAdapter { .. } => "take our agent and endpoints",
         RadioAction::PowerOn => "switch the radio on",
+        RadioAction::RouteVoice => "bring the sound of calls here",
         RadioAction::SetAlias { .. } => "set the speaker's name",
         RadioAction::OpenWindow { .. } => "open the pairing window",
         RadioAction::CloseWindow => "close the pairing window",

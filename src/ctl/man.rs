@@ -79,7 +79,8 @@ const JSON: &[&str] = &[
      soft-blocked, hard-blocked or on; `adapter`, `address`, `discoverable`), `pairing` (`open`, \
      `until`), `sound` (`state`: no-server, no-output or ready; `output`, `start_volume`, \
      `max_volume`), `microphone` (`name`, `muted`), `config_problems`, `memory_problem` (why \
-     nothing would survive a restart) and `phones`.",
+     nothing would survive a restart), `voice_problem` (why the last call could not be heard) and \
+     `phones`.",
     "`pair` has `open` and `until`; `pair --wait` has `paired` (`name`, `address`, `again`). \
      `disconnect` has `disconnected` and `forget` has `forgotten` (`name`, `address`). `name` has \
      `name`. `volume` has `start_volume`, `max_volume` and `phones`, those it is about. `mic` has \
@@ -119,6 +120,41 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
+const CALLS: &[&str] = &[
+    "A phone that is connected brings its calls as well as its music. The phone chooses how speech \
+     is coded, of what both have: LC3-SWB (32 kHz), mSBC (16 kHz) or CVSD (8 kHz, in every phone). \
+     A codec with which no sound comes is given up for the next plainer one.",
+    "What is said in the room comes from the microphone that dotd.toml(5) names, else from \
+     PipeWire's default input, and never from what the speaker plays. Without a microphone, and \
+     after `dotctl mic off`, callers hear silence.",
+    "Radios of Broadcom and Cypress, such as the one on the board of a Raspberry Pi, send the sound \
+     of calls to pins of the chip unless they are told otherwise. dotd tells them whenever the \
+     radio comes up, and again after each call that stayed silent; for that its unit has the \
+     capability CAP_NET_RAW. Nothing has to be set up for it. When a call stays silent all the \
+     same, `dotctl status` says so until one is heard, and `journalctl -u dotd` says whether the \
+     radio did as it was told:",
+];
+
+/// What may be wrong when no sound of a call comes, and what to do.
+const SILENT_CALLS: &[(&str, &str)] = &[
+    (
+        "Operation not permitted",
+        "dotd was started without the capability. Start it as `systemctl start dotd`; if \
+         `systemctl cat dotd` shows that somebody took CAP_NET_RAW away, give it back.",
+    ),
+    (
+        "the controller refuses, or does not answer",
+        "On a Raspberry Pi write `dtparam=krnbt` into /boot/firmware/config.txt, so that the \
+         kernel itself drives the radio, and reboot.",
+    ),
+    (
+        "it did as it was told, or says nothing of it",
+        "Run `btmon --sco` during a call. If there is no line with \"SCO Data RX\" the radio, or \
+         its driver, cannot bring the sound: plug in a USB adapter and name it as `adapter` in \
+         dotd.toml(5). If there are such lines, please report it with what btmon wrote.",
+    ),
+];
+
 fn dotd() -> String {
     let mut command = DaemonArgs::command();
     command.build();
@@ -144,6 +180,13 @@ fn dotd() -> String {
          state.toml.corrupt-N or state.toml.unreadable-N, and one of a later dotd as \
          state.toml.from-version-V-N.",
     );
+    man.section("CALLS");
+    for text in CALLS {
+        man.paragraph(text);
+    }
+    for (sign, remedy) in SILENT_CALLS {
+        man.item(sign, remedy);
+    }
     man.section("D-BUS");
     man.paragraph(
         "The service `org.dotd` on the system bus offers the object /org/dotd with the interface \

@@ -22,6 +22,7 @@ pub(super) struct SpeakerShape {
     pub(super) microphone: MicrophoneShape,
     pub(super) config_problems: Option<String>,
     pub(super) memory_problem: Option<String>,
+    pub(super) voice_problem: Option<String>,
 }
 
 /// The adapter.
@@ -133,6 +134,7 @@ impl SpeakerShape {
             },
             config_problems: filled(take(&mut from, "ConfigProblems")?),
             memory_problem: filled(take(&mut from, "MemoryProblem")?),
+            voice_problem: filled(take(&mut from, "VoiceProblem")?),
         })
     }
 }

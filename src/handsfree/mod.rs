@@ -22,7 +22,7 @@ use crate::hfp::{BatteryLevel, Codecs, Config, Gain};
 
 /// What we tell every phone of ourselves.
 const CONFIG: Config = Config {
-    codecs: Codecs::new(true, crate::hfp::Codec::Lc3Swb.is_built_in()),
+    codecs: Codecs::new(true, true),
     echo_cancelling: false,
     // The policy has the first word.
     speaker: None,

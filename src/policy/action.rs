@@ -73,6 +73,8 @@ pub enum RadioAction {
     },
     /// Lift a soft block and switch the radio on.
     PowerOn,
+    /// Have the controller bring the sound of calls here, if it is of a kind that has to be told.
+    RouteVoice,
     /// Set the name in the air.
     SetAlias {
         /// The name.

@@ -186,6 +186,7 @@ impl Policy {
         if let Some(id) = &self.radio.in_use {
             self.order_use(id.clone(), out);
         }
+        self.route_voice(out);
     }
 
     fn leave_adapter(&mut self, out: &mut Orders) {
@@ -225,6 +226,7 @@ impl Policy {
             out.push(Action::CancelTimer {
                 timer: Timer::AdapterRetry,
             });
+            self.route_voice(out);
             self.await_audio(out);
             let Self {
                 radio:

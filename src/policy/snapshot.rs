@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub config_problems: Option<String>,
     /// Why trust and settings would not survive a restart now; nothing when they would.
     pub memory_problem: Option<String>,
+    /// Why the sound of a call did not come here when it last should have; nothing once it has.
+    pub voice_problem: Option<String>,
     /// Every phone that is trusted or connected, in the order in which they were trusted.
     pub phones: Vec<PhoneStatus>,
 }

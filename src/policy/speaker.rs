@@ -119,6 +119,7 @@ impl Policy {
             max_volume: self.rules.max_volume,
             config_problems: self.config_problems.clone(),
             memory_problem: self.memory_problem.clone(),
+            voice_problem: self.calls.voice_problem.clone(),
             phones: trusted.chain(strangers).collect(),
         }
     }

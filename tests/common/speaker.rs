@@ -203,6 +203,7 @@ pub(crate) fn kitchen() -> Snapshot {
         max_volume: Volume::new(80).unwrap(),
         config_problems: None,
         memory_problem: None,
+        voice_problem: None,
         phones: vec![anna, bob, phone(3, "Eve's Pixel")],
     }
 }

@@ -74,7 +74,7 @@ impl Voice {
     /// `muted`; `microphone` is as in [`set_microphone`](Self::set_microphone).
     ///
     /// # Errors
-    /// When this build does not have the codec, or the system gives no thread, descriptor or memory.
+    /// When the system gives no thread, descriptor or memory.
     pub fn start(
         phone: Address,
         socket: OwnedFd,

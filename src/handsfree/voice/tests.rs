@@ -202,12 +202,3 @@ fn a_full_queue_delays_the_report_but_not_the_end() {
         drop(voice);
     }
 }
-
-#[test]
-#[cfg(not(feature = "lc3"))]
-fn a_codec_that_is_not_built_in_is_refused() {
-    let (_phone, ours) = sockets();
-    let (sender, _events) = queue::channel(1);
-    let refused = Voice::start(PHONE, ours, 60, Codec::Lc3Swb, false, 15, sender);
-    assert!(matches!(refused, Err(VoiceError::Codec(_))));
-}

@@ -48,6 +48,8 @@ pub(super) struct Calls {
     paused: BTreeSet<Address>,
     /// What the room is heard with, as people know it.
     pub(super) microphone: Option<String>,
+    /// Why the last voice that was wanted did not come up, with nothing left to try.
+    pub(super) voice_problem: Option<String>,
 }
 
 /// A phone whose service level connection is up.
@@ -283,14 +285,13 @@ impl Policy {
             // Remembered, so that a ceiling that is raised again makes nothing louder by itself.
             known.call_volume = known.call_volume.map(|volume| volume.min(ceiling));
         }
-        let phones: Vec<Address> = self.calls.links.keys().copied().collect();
-        for phone in phones {
-            if self.rules.calls {
-                self.apply_call_volume(phone, out);
-                self.show_call_volume(phone, out);
-            } else {
-                self.drop_calls(phone, out);
+        if self.rules.calls {
+            for phone in self.calls.links.keys() {
+                self.apply_call_volume(*phone, out);
+                self.show_call_volume(*phone, out);
             }
+        } else {
+            self.forget_calls(out);
         }
         let known: Vec<Address> = self.memory.phones.iter().map(|it| it.address).collect();
         for phone in known {
@@ -301,13 +302,15 @@ impl Policy {
         self.attend(out);
     }
 
-    /// The radio is off or gone: no phone has a call through us any more.
+    /// No phone has a call through us any more: the radio is off or gone, or calls are not wanted.
     pub(super) fn forget_calls(&mut self, out: &mut Orders) {
         let phones: Vec<Address> = self.calls.links.keys().copied().collect();
         for phone in phones {
             self.drop_calls(phone, out);
         }
         self.calls.expected.clear();
+        // Of the next adapter, or this one after a reset, nothing is known.
+        self.calls.voice_problem = None;
     }
 
     /// Closes the service level connection of a phone that must not have one any more.

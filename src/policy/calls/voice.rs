@@ -1,9 +1,10 @@
 //! The voice links of calls, and how loud they are.
 //!
 //! Invariant: a phone has at most one voice link, and only while its service level connection is
-//! up; a codec that does not come up is given up for a plainer one.
+//! up; a codec that does not come up is given up for a plainer one, and when there is none left, that
+//! is shown until a voice comes up again.
 
-use super::super::{Action, Orders, Policy, SoundAction, Story};
+use super::super::{Action, Orders, Policy, RadioAction, SoundAction, Story};
 use super::event::{HandsFreeOrder, VoiceSpec};
 use super::facts::{CallCommand, VoiceCodec};
 use super::{Link, Voice};
@@ -63,6 +64,7 @@ impl Policy {
         }
         link.voice = Voice::Up;
         let codec = link.codec;
+        self.calls.voice_problem = None;
         out.tell(Story::VoiceUp {
             name: self.name_of(phone),
             address: phone,
@@ -80,13 +82,29 @@ impl Policy {
             return;
         }
         Self::order(phone, HandsFreeOrder::EndVoice, out);
-        let failed = error.is_some() && before == Voice::Wanted;
-        if let Some(error) = error {
-            self.tell_voice_failed(phone, error, out);
+        let Some(error) = error else {
+            return;
+        };
+        self.tell_voice_failed(phone, error.clone(), out);
+        if before == Voice::Up {
+            return;
         }
-        if failed && codec != VoiceCodec::Cvsd {
+        // Somebody may have reset the controller since it was last told.
+        self.route_voice(out);
+        if codec == VoiceCodec::Cvsd {
+            self.calls.voice_problem = Some(error);
+        } else {
             Self::command(phone, CallCommand::VoiceFailed { codec }, out);
             Self::command(phone, CallCommand::OpenVoice, out);
+        }
+    }
+
+    /// Has the controller bring the sound of calls here; any reset makes it forget that. While a
+    /// voice is heard it does so, and is left alone.
+    pub(in crate::policy) fn route_voice(&self, out: &mut Orders) {
+        let heard = self.calls.links.values().any(|it| it.voice == Voice::Up);
+        if self.rules.calls && self.radio.on().is_some() && !heard {
+            out.radio(RadioAction::RouteVoice);
         }
     }
 

@@ -172,6 +172,62 @@ fn a_codec_that_does_not_come_up_is_given_up_once() {
 }
 
 #[test]
+fn a_call_that_cannot_be_heard_is_shown_until_one_can() {
+    let mut life = Life::with_two_callers();
+    let shown = |life: &Life| life.policy.snapshot().voice_problem;
+    let fail = |life: &mut Life, phone, codec| {
+        life.fact(phone, HandsFreeFact::CodecChosen { codec });
+        life.fact(phone, HandsFreeFact::VoiceAsked { id: QuestionId(1) });
+        life.orders.clear();
+        let error = Some("no sound".into());
+        life.fact(phone, HandsFreeFact::VoiceEnded { error });
+        assert!(life.radio().contains(&RadioAction::RouteVoice));
+    };
+    fail(&mut life, ANNA, VoiceCodec::Lc3Swb);
+    fail(&mut life, ANNA, VoiceCodec::Msbc);
+    assert_eq!(shown(&life), None, "there is a codec left to try");
+    fail(&mut life, ANNA, VoiceCodec::Cvsd);
+    let problem = Some("no sound".to_owned());
+    assert_eq!(shown(&life), problem);
+    life.fact(ANNA, HandsFreeFact::Ended { error: None });
+    assert_eq!(shown(&life), problem, "it is no better now");
+    life.voice(BEN);
+    assert_eq!(shown(&life), None);
+    let error = Some("broke off".into());
+    life.fact(BEN, HandsFreeFact::VoiceEnded { error });
+    assert_eq!(shown(&life), None, "it was heard");
+    fail(&mut life, BEN, VoiceCodec::Cvsd);
+    life.tell(Event::AdapterSeen(AdapterFacts {
+        powered: false,
+        ..adapter()
+    }));
+    assert_eq!(shown(&life), None, "who knows, after a reset");
+}
+
+#[test]
+fn a_controller_that_brings_a_voice_is_left_alone() {
+    let mut life = Life::with_two_callers();
+    let told = |life: &mut Life| life.radio().contains(&RadioAction::RouteVoice);
+    let max_connected = |max_connected| {
+        Event::ConfigLoaded(Rules {
+            max_connected,
+            ..Rules::default()
+        })
+    };
+    life.voice(BEN);
+    life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(9) });
+    life.orders.clear();
+    let error = Some("no sound".into());
+    life.fact(ANNA, HandsFreeFact::VoiceEnded { error });
+    assert!(!told(&mut life), "Anna's voice failed for another reason");
+    life.tell(max_connected(2));
+    assert!(!told(&mut life), "the call goes on");
+    life.fact(BEN, HandsFreeFact::VoiceEnded { error: None });
+    life.tell(max_connected(1));
+    assert!(told(&mut life));
+}
+
+#[test]
 fn the_music_of_all_pauses_for_a_call_and_comes_back() {
     let mut life = Life::with_two_callers();
     let (annas, bens) = (life.music(ANNA), life.music(BEN));

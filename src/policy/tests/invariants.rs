@@ -211,6 +211,9 @@ impl Observer {
                         assert!(policy.pairing.is_open());
                     }
                 }
+                Action::Radio(RadioAction::RouteVoice) => {
+                    assert!(policy.rules.calls && policy.radio.on().is_some());
+                }
                 Action::Stream(order) => self.check_stream(order, policy.rules.max_volume),
                 Action::HandsFree {
                     phone,

@@ -53,8 +53,48 @@ fn an_adapter_comes_up_step_by_step() {
     let name = SpeakerName::new("Kitchen").unwrap();
     assert_eq!(
         life.radio(),
-        [RadioAction::SetAlias { name }, RadioAction::CloseOldWindow]
+        [
+            RadioAction::SetAlias { name },
+            RadioAction::RouteVoice,
+            RadioAction::CloseOldWindow
+        ]
     );
+}
+
+#[test]
+fn a_controller_that_came_up_is_told_where_calls_go() {
+    let mut life = Life::ready();
+    let times = |life: &mut Life| {
+        let orders = life.radio().into_iter();
+        orders.filter(|it| *it == RadioAction::RouteVoice).count()
+    };
+    let off = || {
+        Event::AdapterSeen(AdapterFacts {
+            powered: false,
+            ..adapter()
+        })
+    };
+    let on = || Event::AdapterSeen(adapter());
+    let rules = |calls| {
+        Event::ConfigLoaded(Rules {
+            calls,
+            ..Rules::default()
+        })
+    };
+    for (event, expected, why) in [
+        (off(), 0, "it is off"),
+        (on(), 1, "a reset makes it forget"),
+        (on(), 0, "once"),
+        (Event::BluetoothLost, 0, "it is gone"),
+        (on(), 1, "nobody knows what happened meanwhile"),
+        (rules(false), 0, "there are no calls"),
+        (off(), 0, "it is off"),
+        (on(), 0, "there are no calls"),
+        (rules(true), 1, "there are calls now"),
+    ] {
+        life.tell(event);
+        assert_eq!(times(&mut life), expected, "{why}");
+    }
 }
 
 #[test]

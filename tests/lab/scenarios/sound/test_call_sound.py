@@ -91,9 +91,11 @@ def check_zeros(phone):
 # Both ways
 
 
-@pytest.mark.parametrize("codec", ["cvsd", "msbc"])
-def test_two_people_hear_each_other(speaker, calling, codec):
-    phone = calling()
+@pytest.mark.parametrize(
+    ("codec", "model"), [("cvsd", "iphone"), ("msbc", "iphone"), ("lc3", "android-swb")]
+)
+def test_two_people_hear_each_other(speaker, calling, codec, model):
+    phone = calling(model)
     phone.prefer_codecs(codec)
     wait_some_microphone(speaker)
     assert talk(speaker, phone) == codec
