@@ -10,7 +10,7 @@ use common::dotctl::{Scene, run};
 use common::speaker::{Answer, address, granted, kitchen, phone};
 use dotd::policy::event::{RadioBlock, Request};
 use dotd::policy::model::{SpeakerName, Volume};
-use dotd::policy::snapshot::{AdapterStatus, AudioStatus};
+use dotd::policy::snapshot::{AdapterStatus, AudioStatus, MicrophoneStatus};
 use dotd::policy::{Rejection, RejectionKind, Snapshot};
 use serde_json::{Value, json};
 
@@ -39,6 +39,10 @@ fn status_says_what_is_wrong_and_what_to_do() {
     let mut broken = Snapshot {
         config_problems: Some("dotd.toml:2:7: volume.max is 140; allowed is 0 to 100".to_owned()),
         memory_problem: Some("the disk is full; make room".to_owned()),
+        microphone: MicrophoneStatus {
+            echo_problem: Some("there is no canceller; install one".to_owned()),
+            ..MicrophoneStatus::default()
+        },
         ..Snapshot::default()
     };
     let scene = Scene::new(broken.clone(), granted());
@@ -49,6 +53,7 @@ fn status_says_what_is_wrong_and_what_to_do() {
          Pairing    closed\n  \
          Sound      PipeWire is not running; see `systemctl status dotd-pipewire`\n  \
          Microphone no microphone: callers hear silence\n  \
+         Echo       callers hear themselves: there is no canceller; install one\n  \
          Config     broken, the one before it holds:\n             \
          dotd.toml:2:7: volume.max is 140; allowed is 0 to 100\n  \
          State      nothing would survive a restart: the disk is full; make room\n  \
@@ -91,7 +96,7 @@ fn status_as_json_keeps_its_promise() {
             "pairing": {"open": false, "until": null},
             "sound": {"state": "ready", "output": "Built-in Audio", "start_volume": 60,
                       "max_volume": 80},
-            "microphone": {"name": "USB Microphone", "muted": false},
+            "microphone": {"name": "USB Microphone", "muted": false, "echo_problem": null},
             "config_problems": null,
             "memory_problem": null,
             "phones": [

@@ -78,12 +78,13 @@ const JSON: &[&str] = &[
     "`status` has: `version`, `name`, `bluetooth` (`state`: no-bluetooth, missing, off, \
      soft-blocked, hard-blocked or on; `adapter`, `address`, `discoverable`), `pairing` (`open`, \
      `until`), `sound` (`state`: no-server, no-output or ready; `output`, `start_volume`, \
-     `max_volume`), `microphone` (`name`, `muted`), `config_problems`, `memory_problem` (why \
-     nothing would survive a restart) and `phones`.",
+     `max_volume`), `microphone` (`name`, `muted`, and `echo_problem`: why callers hear the echo of \
+     themselves), `config_problems`, `memory_problem` (why nothing would survive a restart) and \
+     `phones`.",
     "`pair` has `open` and `until`; `pair --wait` has `paired` (`name`, `address`, `again`). \
      `disconnect` has `disconnected` and `forget` has `forgotten` (`name`, `address`). `name` has \
      `name`. `volume` has `start_volume`, `max_volume` and `phones`, those it is about. `mic` has \
-     `name` and `muted`, `assistant` has `assistant` (it listens) and `phone`. `config check` has \
+     what `microphone` has in `status`, `assistant` has `assistant` (it listens) and `phone`. `config check` has \
      `file`, `valid` and `problems` (`line`, `column`, `message`), and is printed when the check \
      fails too.",
     "An event of `monitor` has: `time`, `kind`, `warning` (somebody should look at it), `text`, and \
