@@ -34,6 +34,7 @@ async fn the_speaker_shows_the_snapshot() {
             ("MaxVolume", "byte 0x50"),
             ("Microphone", "\"USB Microphone\""),
             ("MicrophoneMuted", "false"),
+            ("EchoProblem", "\"\""),
             ("Name", "\"Kitchen\""),
             ("Output", "\"Built-in Audio\""),
             ("Pairing", "false"),
@@ -142,6 +143,7 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
             microphone: MicrophoneStatus {
                 name: None,
                 muted: true,
+                echo_problem: Some("there is no canceller".to_owned()),
             },
             volume: Volume::new(1).unwrap(),
             max_volume: Volume::new(2).unwrap(),
@@ -155,8 +157,8 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
     let names: Vec<_> = changes.keys().map(String::as_str).collect();
     assert_eq!(
         names.join(" "),
-        "Adapter AdapterState Address AudioState ConfigProblems MaxVolume MemoryProblem Microphone \
-         MicrophoneMuted Name Output Pairing PairingUntil Powered VoiceProblem Volume"
+        "Adapter AdapterState Address AudioState ConfigProblems EchoProblem MaxVolume MemoryProblem \
+         Microphone MicrophoneMuted Name Output Pairing PairingUntil Powered VoiceProblem Volume"
     );
     // Every property is as it was signalled.
     let now = scene.all(wire::ROOT, "org.dotd.Speaker1").await;

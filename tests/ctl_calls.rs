@@ -272,7 +272,7 @@ fn the_microphone_is_shown_and_switched() {
     );
     assert_eq!(
         scene.dotctl(&["mic", "--json"]).json(),
-        json!({"name": "USB Microphone", "muted": true})
+        json!({"name": "USB Microphone", "muted": true, "echo_problem": null})
     );
     assert_eq!(scene.dotctl(&["mic", "on"]).succeeds(), on);
     assert_eq!(

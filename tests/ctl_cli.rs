@@ -10,7 +10,7 @@ use common::dotctl::{Scene, run};
 use common::speaker::{Answer, address, granted, kitchen, phone};
 use dotd::policy::event::{RadioBlock, Request};
 use dotd::policy::model::{SpeakerName, Volume};
-use dotd::policy::snapshot::{AdapterStatus, AudioStatus};
+use dotd::policy::snapshot::{AdapterStatus, AudioStatus, MicrophoneStatus};
 use dotd::policy::{Rejection, RejectionKind, Snapshot};
 use serde_json::{Value, json};
 
@@ -40,6 +40,10 @@ fn status_says_what_is_wrong_and_what_to_do() {
         config_problems: Some("dotd.toml:2:7: volume.max is 140; allowed is 0 to 100".to_owned()),
         memory_problem: Some("the disk is full; make room".to_owned()),
         voice_problem: Some("no sound comes; see dotd(8)".to_owned()),
+        microphone: MicrophoneStatus {
+            echo_problem: Some("there is no canceller; install one".to_owned()),
+            ..MicrophoneStatus::default()
+        },
         ..Snapshot::default()
     };
     let scene = Scene::new(broken.clone(), granted());
@@ -50,6 +54,7 @@ fn status_says_what_is_wrong_and_what_to_do() {
          Pairing    closed\n  \
          Sound      PipeWire is not running; see `systemctl status dotd-pipewire`\n  \
          Microphone no microphone: callers hear silence\n  \
+         Echo       callers hear themselves: there is no canceller; install one\n  \
          Calls      the last one could not be heard: no sound comes; see dotd(8)\n  \
          Config     broken, the one before it holds:\n             \
          dotd.toml:2:7: volume.max is 140; allowed is 0 to 100\n  \
@@ -93,7 +98,7 @@ fn status_as_json_keeps_its_promise() {
             "pairing": {"open": false, "until": null},
             "sound": {"state": "ready", "output": "Built-in Audio", "start_volume": 60,
                       "max_volume": 80},
-            "microphone": {"name": "USB Microphone", "muted": false},
+            "microphone": {"name": "USB Microphone", "muted": false, "echo_problem": null},
             "config_problems": null,
             "memory_problem": null,
             "voice_problem": null,

@@ -189,6 +189,12 @@ impl Speaker {
         self.view().microphone_muted
     }
 
+    /// Why callers hear the echo of themselves; empty when they should not, or may.
+    #[zbus(property)]
+    fn echo_problem(&self) -> String {
+        self.view().echo_problem
+    }
+
     /// The volume that a phone starts with, 0 to 100.
     #[zbus(property)]
     fn volume(&self) -> u8 {

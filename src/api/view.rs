@@ -38,6 +38,7 @@ pub(super) struct SpeakerView {
     pub(super) output: String,
     pub(super) microphone: String,
     pub(super) microphone_muted: bool,
+    pub(super) echo_problem: String,
     pub(super) volume: u8,
     pub(super) max_volume: u8,
     pub(super) config_problems: String,
@@ -74,6 +75,7 @@ impl From<&Snapshot> for SpeakerView {
             output,
             microphone: snapshot.microphone.name.clone().unwrap_or_default(),
             microphone_muted: snapshot.microphone.muted,
+            echo_problem: snapshot.microphone.echo_problem.clone().unwrap_or_default(),
             volume: snapshot.volume.percent(),
             max_volume: snapshot.max_volume.percent(),
             config_problems: snapshot.config_problems.clone().unwrap_or_default(),
@@ -84,7 +86,7 @@ impl From<&Snapshot> for SpeakerView {
 }
 
 impl SpeakerView {
-    pub(super) fn properties(self) -> Properties<17> {
+    pub(super) fn properties(self) -> Properties<18> {
         [
             ("Name", self.name.into()),
             ("Address", self.address.into()),
@@ -98,6 +100,7 @@ impl SpeakerView {
             ("Output", self.output.into()),
             ("Microphone", self.microphone.into()),
             ("MicrophoneMuted", self.microphone_muted.into()),
+            ("EchoProblem", self.echo_problem.into()),
             ("Volume", self.volume.into()),
             ("MaxVolume", self.max_volume.into()),
             ("ConfigProblems", self.config_problems.into()),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use pipewire::core::PW_ID_CORE;
 use pipewire::metadata::{Metadata, MetadataListener};
 
-use super::session::{Inbox, Notice};
+use super::notice::{Inbox, Notice};
 
 /// The metadata object that is called "default".
 pub(super) struct Defaults {

@@ -20,7 +20,8 @@ use crate::policy::Event;
 use crate::policy::calls::event::HandsFreeFact;
 
 use super::listening::Listening;
-use super::session::{Inbox, Outcome, Session};
+use super::notice::{Inbox, Outcome};
+use super::session::Session;
 use super::thread::Order;
 use super::{AudioSettings, StreamKey, StreamSpec};
 
@@ -46,6 +47,8 @@ pub(super) struct Room {
     told: Option<Option<String>>,
     /// The microphone that was last told of.
     told_microphone: Option<String>,
+    /// What was last told of why callers hear the echo of themselves.
+    told_echo: Option<String>,
     events: queue::Sender<Event>,
     untold: VecDeque<Event>,
 }
@@ -67,6 +70,7 @@ impl Room {
             listening: Listening::default(),
             told: None,
             told_microphone: None,
+            told_echo: None,
             events,
             untold: VecDeque::new(),
         }
@@ -78,11 +82,15 @@ impl Room {
         let fading = self.session.as_mut().is_some_and(|it| it.settle(now));
         if let Some(session) = &self.session {
             let microphone = session.microphone(&self.settings);
+            let cancels = self.settings.echo_cancelling;
+            let voice = |phone| session.voice(phone).filter(|_| cancels);
             let core = session.core();
-            self.listening.attend(core, microphone, &self.inbox, now);
+            self.listening
+                .attend(core, microphone, voice, &self.inbox, now);
         }
         self.note_output();
         self.note_microphone();
+        self.note_echo();
         let told = self.tell();
         if fading || !told {
             return Timeout::Finite(SOON);
@@ -128,6 +136,17 @@ impl Room {
             self.untold
                 .push_back(Event::MicrophoneFound { name: name.clone() });
             self.told_microphone = name;
+        }
+    }
+
+    /// Takes down why callers hear the echo of themselves, if that has changed.
+    fn note_echo(&mut self) {
+        let problem = self.listening.echo_problem();
+        if self.told_echo.as_deref() != problem {
+            self.told_echo = problem.map(str::to_owned);
+            self.untold.push_back(Event::EchoCancelling {
+                problem: self.told_echo.clone(),
+            });
         }
     }
 
@@ -266,6 +285,9 @@ impl Room {
 
     fn reconfigure(&mut self, settings: AudioSettings) {
         let elsewhere = settings.remote != self.settings.remote;
+        if settings.echo_cancelling != self.settings.echo_cancelling {
+            self.listening.forget_echo_problem();
+        }
         self.settings = settings;
         if elsewhere {
             self.lose();

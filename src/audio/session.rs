@@ -22,53 +22,9 @@ use crate::policy::model::{Address, Volume};
 
 use super::graph::{Endpoint, Graph};
 use super::metadata::Defaults;
+use super::notice::{Inbox, Notice, Outcome};
 use super::voice::Voice;
 use super::{AudioSettings, StreamKey, StreamSpec};
-
-/// What callbacks leave behind.
-pub(super) type Inbox = Vec<Notice>;
-
-/// Something PipeWire told.
-pub(super) enum Notice {
-    /// The connection is lost.
-    ServerLost { error: String },
-    /// All that was asked for before has been answered.
-    Answered,
-    /// An object appeared.
-    Appeared(GlobalObject<PropertiesBox>),
-    /// An object went away.
-    Vanished(u32),
-    /// The session manager chose another default output.
-    OutputChosen(Option<String>),
-    /// The session manager chose another default input.
-    InputChosen(Option<String>),
-    /// A stream cannot play.
-    VoiceFailed {
-        key: StreamKey,
-        /// Which voice: there may be a later one by now.
-        serial: u64,
-        error: String,
-    },
-    /// A stream cannot capture.
-    CaptureFailed {
-        phone: Address,
-        /// Which capture: there may be a later one by now.
-        serial: u64,
-        error: String,
-    },
-}
-
-/// What a notice came to.
-pub(super) enum Outcome {
-    /// Nothing that others need to know.
-    Known,
-    /// The session is over.
-    Lost,
-    /// A stream ended, and why.
-    Ended(StreamKey, String),
-    /// The capture for this phone with this number ended, and why.
-    Deaf(Address, u64, String),
-}
 
 /// How much of the server's answers is in.
 #[derive(PartialEq)]
@@ -292,6 +248,11 @@ impl Session {
         if let Some(voice) = self.voices.get(key) {
             voice.set_volume(volume);
         }
+    }
+
+    /// Returns the voice of a phone's calls.
+    pub(super) fn voice(&self, phone: Address) -> Option<&Voice> {
+        self.voices.get(&StreamKey::Voice(phone))
     }
 
     /// Has a stream not heard whatever its volume, or heard again.

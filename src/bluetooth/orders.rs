@@ -4,6 +4,8 @@
 //! given up after [`ANSWER_DEADLINE`]. Only those that wait for a phone, or for the controller
 //! itself, run beside the others, so that a phone out of range holds nothing up.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use tokio::sync::{mpsc, oneshot};
 use zbus::names::OwnedUniqueName;
 use zbus::zvariant::ObjectPath;
@@ -217,7 +219,7 @@ impl Orders {
     async fn offer_hands_free(&self, wanted: bool) {
         let HandsFree { gateways, features } = &self.handsfree;
         let done = if wanted {
-            profile::register(&self.session, gateways, *features).await
+            profile::register(&self.session, gateways, features.load(Relaxed)).await
         } else {
             profile::unregister(&self.session).await
         };

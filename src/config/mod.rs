@@ -28,8 +28,8 @@ pub struct Settings {
     pub audio: AudioSettings,
 }
 
-/// Where sound goes to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Where sound goes to, and where the room's comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioSettings {
     /// The PipeWire output, by node name or description; the default one if nothing is said.
     pub output: Option<String>,
@@ -38,6 +38,19 @@ pub struct AudioSettings {
     /// The PipeWire input to hear the room with in calls, by node name or description; the default
     /// one if nothing is said.
     pub microphone: Option<String>,
+    /// Callers do not hear the echo of themselves.
+    pub echo_cancelling: bool,
+}
+
+impl Default for AudioSettings {
+    fn default() -> Self {
+        Self {
+            output: None,
+            remote: None,
+            microphone: None,
+            echo_cancelling: true,
+        }
+    }
 }
 
 /// Reads the configuration at `path`. A file that is not there means the defaults.

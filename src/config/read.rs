@@ -335,6 +335,11 @@ pub(super) fn microphone(settings: &mut Settings, value: &DeValue<'_>) -> Result
     Ok(())
 }
 
+pub(super) fn echo_cancelling(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.audio.echo_cancelling = value.as_bool().ok_or(Wrong::NotAllowed)?;
+    Ok(())
+}
+
 pub(super) fn remote(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
     settings.audio.remote = filled(value)?;
     Ok(())

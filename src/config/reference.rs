@@ -158,6 +158,17 @@ pub const TABLES: &[Table] = &[
                 },
                 set: read::microphone,
             },
+            Key {
+                name: "echo-cancelling",
+                about: "Whether what the speaker plays of a call is taken out of what its \
+                        microphone hears, so that callers do not hear themselves; what is said \
+                        here reaches them some 20 ms later for it. A microphone that does so \
+                        itself, as those of conference speakers do, needs no more. Phones, which \
+                        then leave it to the speaker, learn of a change when they connect.",
+                allowed: "true or false",
+                default: Preset::Value("true"),
+                set: read::echo_cancelling,
+            },
         ],
     },
     Table {

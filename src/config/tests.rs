@@ -38,7 +38,7 @@ fn every_key_is_taken_over() {
         r#"
         audio = { output = "hdmi", remote = "pipewire-1" }
         phones.max-connected = 7
-        calls = { enabled = false, ring-volume = 0, microphone = "usb" }
+        calls = { enabled = false, ring-volume = 0, microphone = "usb", echo-cancelling = false }
         [speaker]
         name = " Küche "
         adapter = "da:4c:10:de:00:01"
@@ -63,6 +63,7 @@ fn every_key_is_taken_over() {
     assert!(!rules.calls);
     assert_eq!(rules.ring_volume, Volume::MIN);
     assert_eq!(settings.audio.microphone.as_deref(), Some("usb"));
+    assert!(!settings.audio.echo_cancelling);
     assert_eq!(settings.audio.output.as_deref(), Some("hdmi"));
     assert_eq!(settings.audio.remote.as_deref(), Some("pipewire-1"));
 }

@@ -78,13 +78,14 @@ const JSON: &[&str] = &[
     "`status` has: `version`, `name`, `bluetooth` (`state`: no-bluetooth, missing, off, \
      soft-blocked, hard-blocked or on; `adapter`, `address`, `discoverable`), `pairing` (`open`, \
      `until`), `sound` (`state`: no-server, no-output or ready; `output`, `start_volume`, \
-     `max_volume`), `microphone` (`name`, `muted`), `config_problems`, `memory_problem` (why \
-     nothing would survive a restart), `voice_problem` (why the last call could not be heard) and \
+     `max_volume`), `microphone` (`name`, `muted`, and `echo_problem`: why callers hear the echo of \
+     themselves), `config_problems`, `memory_problem` (why nothing would survive a restart), \
+     `voice_problem` (why the last call could not be heard) and \
      `phones`.",
     "`pair` has `open` and `until`; `pair --wait` has `paired` (`name`, `address`, `again`). \
      `disconnect` has `disconnected` and `forget` has `forgotten` (`name`, `address`). `name` has \
      `name`. `volume` has `start_volume`, `max_volume` and `phones`, those it is about. `mic` has \
-     `name` and `muted`, `assistant` has `assistant` (it listens) and `phone`. `config check` has \
+     what `microphone` has in `status`, `assistant` has `assistant` (it listens) and `phone`. `config check` has \
      `file`, `valid` and `problems` (`line`, `column`, `message`), and is printed when the check \
      fails too.",
     "An event of `monitor` has: `time`, `kind`, `warning` (somebody should look at it), `text`, and \
@@ -125,8 +126,9 @@ const CALLS: &[&str] = &[
      is coded, of what both have: LC3-SWB (32 kHz), mSBC (16 kHz) or CVSD (8 kHz, in every phone). \
      A codec with which no sound comes is given up for the next plainer one.",
     "What is said in the room comes from the microphone that dotd.toml(5) names, else from \
-     PipeWire's default input, and never from what the speaker plays. Without a microphone, and \
-     after `dotctl mic off`, callers hear silence.",
+     PipeWire's default input, and never from what the speaker plays. What a call is heard with in \
+     the room is taken out again, so that callers do not hear themselves, unless dotd.toml(5) says \
+     otherwise. Without a microphone, and after `dotctl mic off`, callers hear silence.",
     "Radios of Broadcom and Cypress, such as the one on the board of a Raspberry Pi, send the sound \
      of calls to pins of the chip unless they are told otherwise. dotd tells them whenever the \
      radio comes up, and again after each call that stayed silent; for that its unit has the \

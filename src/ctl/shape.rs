@@ -55,6 +55,7 @@ pub(super) struct SoundShape {
 pub(super) struct MicrophoneShape {
     pub(super) name: Option<String>,
     pub(super) muted: bool,
+    pub(super) echo_problem: Option<String>,
 }
 
 /// Which phone.
@@ -131,6 +132,7 @@ impl SpeakerShape {
             microphone: MicrophoneShape {
                 name: filled(take(&mut from, "Microphone")?),
                 muted: take(&mut from, "MicrophoneMuted")?,
+                echo_problem: filled(take(&mut from, "EchoProblem")?),
             },
             config_problems: filled(take(&mut from, "ConfigProblems")?),
             memory_problem: filled(take(&mut from, "MemoryProblem")?),

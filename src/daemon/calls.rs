@@ -11,7 +11,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::executor::{Executor, Late};
 use crate::audio::{Role, StreamKey, StreamSpec};
 use crate::bluetooth::{BluetoothError, GatewaySocket, VoiceSocket};
-use crate::handsfree::{Links, Voice, hfp_codec};
+use crate::config::AudioSettings;
+use crate::handsfree::{self, Links, Voice, hfp_codec};
 use crate::pcm::RingTone;
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
 use crate::policy::model::{Address, Volume};
@@ -23,6 +24,10 @@ const RING_RATE: u32 = 48_000;
 /// The links to phones' audio gateways, and the voices of their calls.
 pub(super) struct Calls {
     links: Links,
+    /// Callers are to be spared the echo of themselves.
+    echo_cancelling: bool,
+    /// We can do that, as far as is known.
+    canceller_works: bool,
     voices: HashMap<Address, Talking>,
     events: mpsc::Sender<Event>,
     late: mpsc::UnboundedSender<Late>,
@@ -46,9 +51,16 @@ pub(super) struct LateVoice {
 }
 
 impl Calls {
-    pub(super) fn new(events: mpsc::Sender<Event>, late: mpsc::UnboundedSender<Late>) -> Self {
+    /// Makes the room for them; phones are told whether echo is cancelled.
+    pub(super) fn new(
+        events: mpsc::Sender<Event>,
+        late: mpsc::UnboundedSender<Late>,
+        settings: &AudioSettings,
+    ) -> Self {
         Self {
-            links: Links::new(events.clone()),
+            links: Links::new(events.clone(), settings.echo_cancelling),
+            echo_cancelling: settings.echo_cancelling,
+            canceller_works: true,
             voices: HashMap::new(),
             events,
             late,
@@ -145,6 +157,20 @@ impl Executor {
         }
     }
 
+    /// Takes over whether echo is to be cancelled.
+    pub(super) fn cancel_echo(&mut self, wanted: bool) {
+        self.calls.echo_cancelling = wanted;
+        self.claim_echo_cancelling();
+    }
+
+    /// Tells phones from now on whether they need not cancel echo themselves: each with its next
+    /// link.
+    fn claim_echo_cancelling(&mut self) {
+        let on = self.calls.echo_cancelling && self.calls.canceller_works;
+        self.calls.links.cancel_echo(on);
+        self.bluetooth.claim(handsfree::sdp_features(on));
+    }
+
     /// Carries out an order about the sound of calls that concerns no single phone.
     pub(super) fn sound(&mut self, order: SoundAction) {
         match order {
@@ -160,6 +186,10 @@ impl Executor {
                         voice.mute(muted);
                     }
                 }
+            }
+            SoundAction::ClaimCanceller { works } => {
+                self.calls.canceller_works = works;
+                self.claim_echo_cancelling();
             }
         }
     }

@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
     let (snapshots, seen) = watch::channel(policy.snapshot());
     let (stories, _) = broadcast::channel(STORIES);
 
-    let calls = Calls::new(events.clone(), late.clone());
+    let calls = Calls::new(events.clone(), late.clone(), &settings.audio);
     let streams = Streams::new(events.clone(), late);
     let figures = streams.figures();
     let figures = Arc::new(move |transport: &_| figures.of(transport));
@@ -59,7 +59,8 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         api::serve(&bus, seen, events.clone(), stories.subscribe(), figures).await?;
     let audio = Audio::start(audio_settings(&settings), events.clone())?;
     let (gateways, connected) = mpsc::unbounded_channel();
-    let bluetooth = Bluetooth::start(events.clone(), gateways, handsfree::sdp_features()).await?;
+    let claims = handsfree::sdp_features(settings.audio.echo_cancelling);
+    let bluetooth = Bluetooth::start(events.clone(), gateways, claims).await?;
     let executor = Executor {
         bluetooth,
         audio,
@@ -100,11 +101,13 @@ fn audio_settings(settings: &Settings) -> AudioSettings {
         output,
         remote,
         microphone,
+        echo_cancelling,
     } = settings.audio.clone();
     AudioSettings {
         remote,
         output,
         microphone,
+        echo_cancelling,
     }
 }
 
@@ -217,6 +220,7 @@ impl Speaker {
             Ok(settings) => {
                 if settings.audio != self.settings.audio {
                     self.executor.audio.reconfigure(audio_settings(&settings));
+                    self.executor.cancel_echo(settings.audio.echo_cancelling);
                 }
                 self.settings = settings.clone();
                 self.handle(Event::ConfigLoaded(settings.rules));

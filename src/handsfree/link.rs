@@ -14,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::CONFIG;
+use super::config;
 use super::words::{self, Ended};
 use crate::hfp::{CommandId, Event as HfpEvent, Machine, Output};
 use crate::policy::Event;
@@ -32,6 +32,7 @@ const PIECE: usize = 1024;
 #[derive(Debug)]
 pub struct Links {
     events: mpsc::Sender<Event>,
+    echo_cancelling: bool,
     links: HashMap<Address, Handle>,
 }
 
@@ -56,12 +57,19 @@ struct Order {
 }
 
 impl Links {
-    /// Makes the room; what phones say goes to `events`.
-    pub fn new(events: mpsc::Sender<Event>) -> Self {
+    /// Makes the room; what phones say goes to `events`, and they are told that echo is cancelled,
+    /// or not.
+    pub fn new(events: mpsc::Sender<Event>, echo_cancelling: bool) -> Self {
         Self {
             events,
+            echo_cancelling,
             links: HashMap::new(),
         }
+    }
+
+    /// Tells phones that echo is cancelled, or not: those that are linked from now on.
+    pub fn cancel_echo(&mut self, on: bool) {
+        self.echo_cancelling = on;
     }
 
     /// Takes a link that was made: a stream socket to the phone's audio gateway. Needs a tokio
@@ -70,7 +78,7 @@ impl Links {
         let (orders, ordered) = mpsc::unbounded_channel();
         let link = Link {
             phone,
-            machine: Machine::new(CONFIG),
+            machine: Machine::new(config(self.echo_cancelling)),
             events: self.events.clone(),
             started: Instant::now(),
             commands: HashMap::new(),

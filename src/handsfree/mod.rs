@@ -20,18 +20,20 @@ pub use words::hfp_codec;
 
 use crate::hfp::{BatteryLevel, Codecs, Config, Gain};
 
-/// What we tell every phone of ourselves.
-const CONFIG: Config = Config {
-    codecs: Codecs::new(true, true),
-    echo_cancelling: false,
-    // The policy has the first word.
-    speaker: None,
-    microphone: Gain::MAX,
-    // A speaker is on mains power.
-    battery: BatteryLevel::FULL,
-};
+/// What we tell every phone of ourselves, with echo cancelled or not.
+const fn config(echo_cancelling: bool) -> Config {
+    Config {
+        codecs: Codecs::new(true, true),
+        echo_cancelling,
+        // The policy has the first word.
+        speaker: None,
+        microphone: Gain::MAX,
+        // A speaker is on mains power.
+        battery: BatteryLevel::FULL,
+    }
+}
 
-/// Returns the SupportedFeatures of our SDP record (HFP 1.9, 6.3).
-pub fn sdp_features() -> u16 {
-    CONFIG.sdp_features()
+/// Returns the SupportedFeatures of our SDP record (HFP 1.9, 6.3), with echo cancelled or not.
+pub fn sdp_features(echo_cancelling: bool) -> u16 {
+    config(echo_cancelling).sdp_features()
 }

@@ -234,4 +234,9 @@ pub enum SoundAction {
         /// Silence.
         muted: bool,
     },
+    /// Tell phones that we can cancel echo, or that they have to; each with its next link.
+    ClaimCanceller {
+        /// We can.
+        works: bool,
+    },
 }

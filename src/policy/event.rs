@@ -128,6 +128,11 @@ pub enum Event {
         /// As people know it.
         name: Option<String>,
     },
+    /// Callers hear the echo of themselves although it should be cancelled, or do not any more.
+    EchoCancelling {
+        /// Why they do, and what to do about it.
+        problem: Option<String>,
+    },
     /// A client of the D-Bus service wants something.
     Requested {
         /// To reply by.

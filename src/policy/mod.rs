@@ -139,6 +139,7 @@ impl Policy {
             Event::AudioLost => self.audio_lost(out),
             Event::HandsFree { phone, fact } => self.hands_free(now, phone, fact, out),
             Event::MicrophoneFound { name } => self.calls.microphone = name,
+            Event::EchoCancelling { problem } => self.echo_cancelling(problem, out),
             Event::Requested { id, request } => self.requested(now, id, request, out),
             Event::ConnectEnded { phone, error } => self.connect_ended(phone, error, out),
             Event::ConfigLoaded(rules) => self.config_loaded(rules, out),

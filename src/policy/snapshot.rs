@@ -88,6 +88,8 @@ pub struct MicrophoneStatus {
     pub name: Option<String>,
     /// Whether calls get silence instead.
     pub muted: bool,
+    /// Why callers hear the echo of themselves; nothing when they should not, or may.
+    pub echo_problem: Option<String>,
 }
 
 /// A phone as it is now.

@@ -198,6 +198,7 @@ pub(crate) fn kitchen() -> Snapshot {
         microphone: MicrophoneStatus {
             name: Some("USB Microphone".to_owned()),
             muted: false,
+            echo_problem: None,
         },
         volume: Volume::new(60).unwrap(),
         max_volume: Volume::new(80).unwrap(),

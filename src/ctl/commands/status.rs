@@ -48,6 +48,10 @@ fn screen(Status { speaker, phones }: &Status, now: u64, output: &Output) -> Str
     row("Pairing", pairing(speaker, now));
     row("Sound", sound(speaker));
     row("Microphone", microphone(&speaker.microphone));
+    if let Some(problem) = &speaker.microphone.echo_problem {
+        let text = format!("callers hear themselves: {}", clean_lines(problem));
+        row("Echo", (Look::Bad, text));
+    }
     if let Some(problem) = &speaker.voice_problem {
         let text = format!("the last one could not be heard: {}", clean_lines(problem));
         row("Calls", (Look::Bad, text));

@@ -50,6 +50,8 @@ pub(super) struct Calls {
     pub(super) microphone: Option<String>,
     /// Why the last voice that was wanted did not come up, with nothing left to try.
     pub(super) voice_problem: Option<String>,
+    /// Why callers hear the echo of themselves.
+    echo_problem: Option<String>,
 }
 
 /// A phone whose service level connection is up.
@@ -234,6 +236,13 @@ impl Policy {
         Ok(())
     }
 
+    /// What a phone's own canceller could do is left to it as long as ours does not work.
+    pub(super) fn echo_cancelling(&mut self, problem: Option<String>, out: &mut Orders) {
+        let works = problem.is_none();
+        self.calls.echo_problem = problem;
+        out.push(Action::Sound(SoundAction::ClaimCanceller { works }));
+    }
+
     /// Brings ring tone and music in line with the calls there are.
     fn attend(&mut self, out: &mut Orders) {
         let rings = self.ring_wanted();
@@ -357,6 +366,7 @@ impl Policy {
         MicrophoneStatus {
             name: self.calls.microphone.clone(),
             muted: self.memory.microphone_muted,
+            echo_problem: self.calls.echo_problem.clone(),
         }
     }
 }

@@ -439,6 +439,20 @@ fn each_turn_of_a_call_is_told_once() {
 }
 
 #[test]
+fn echo_that_is_not_cancelled_is_shown_and_left_to_phones() {
+    let mut life = Life::with_two_callers();
+    let problem = Some("there is no canceller".to_owned());
+    for (problem, works) in [(problem, false), (None, true)] {
+        life.orders.clear();
+        let shown = problem.clone();
+        life.tell(Event::EchoCancelling { problem });
+        let order = Action::Sound(SoundAction::ClaimCanceller { works });
+        assert_eq!(life.orders, [order]);
+        assert_eq!(life.policy.snapshot().microphone.echo_problem, shown);
+    }
+}
+
+#[test]
 fn a_muted_microphone_stays_so_and_calls_know() {
     let mut life = Life::with_two_callers();
     life.ask(Request::MuteMicrophone { muted: true });

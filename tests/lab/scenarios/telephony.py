@@ -74,6 +74,7 @@ class Microphone:
 
     name: str | None
     muted: bool
+    echo_problem: str | None
 
 
 # What dotctl shows
@@ -137,7 +138,7 @@ def wait_gone(speaker, phone: Phone, timeout: float = 15) -> None:
 def microphone(speaker) -> Microphone:
     """What the room is heard with."""
     shown = speaker.status()["microphone"]
-    return Microphone(shown["name"], shown["muted"])
+    return Microphone(shown["name"], shown["muted"], shown["echo_problem"])
 
 
 def wait_microphone(speaker, name: str | None) -> None:

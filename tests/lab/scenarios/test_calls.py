@@ -21,8 +21,8 @@ from telephony import (
 from labkit.phone import PhoneError
 
 HANDS_FREE_1_9 = 0x0109
-CLAIMS = 0x3E
-"""Three-way calls, callers' numbers, the assistant, our volume, wide band speech (HFP 1.9, 6.3)."""
+CLAIMS = 0x3F
+"""No echo, three-way calls, callers' numbers, the assistant, our volume, wide band speech (HFP 1.9, 6.3)."""
 SAME_IN_COMMAND = 0x1F
 SUPER_WIDE_BAND = 0x100
 ATTACKS = ["attack_open_hands_free", "attack_open_voice"]

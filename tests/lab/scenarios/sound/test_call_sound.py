@@ -23,12 +23,17 @@ from telephony import (
 
 from labkit import analysis, signals
 from labkit.likeness import likeness
+from labkit.recording import Room
 from labkit.voice import CODECS
 
 TONES = (441.0, 997.0)
 LATE = 0.25
 """Seconds from mouth to ear at which people begin to interrupt each other."""
 CHOSEN = '[calls]\nmicrophone = "{name}"\n'
+ECHO = "[calls]\necho-cancelling = false\n"
+CANCELLER = "/usr/lib/*/spa-0.2/aec/libspa-aec-webrtc.so"
+NO_PHONE_S_OWN = "AT+NREC=0"
+"""Has a phone leave cancelling echo to the speaker (HFP 1.9, 4.24)."""
 
 
 def turn_up(speaker, phone):
@@ -46,9 +51,9 @@ def hear_down(speaker, phone, sound):
     return said, heard
 
 
-def hear_up(speaker, phone, sound):
+def hear_up(speaker, phone, sound, room=None):
     """Somebody in the room says something; returns that, and what the far party hears."""
-    with phone.listening() as heard, speaker.pi.microphone(sound) as said:
+    with phone.listening() as heard, speaker.pi.microphone(sound, room=room) as said:
         heard.wait_more(sound.seconds + 0.7)
     return said, heard
 
@@ -66,9 +71,9 @@ def check_down(speaker, phone, sound):
     assert 0 < delay < LATE, f"{delay:.3f} s late: {alike}"
 
 
-def check_up(speaker, phone, sound):
+def check_up(speaker, phone, sound, room=None):
     """The room is heard by the far party as it is, and soon; returns what it heard."""
-    said, heard = hear_up(speaker, phone, sound)
+    said, heard = hear_up(speaker, phone, sound, room)
     alike = likeness(sound, heard.samples, heard.rate, heard.rate)
     assert alike.correlation >= 0.9 and abs(alike.level) <= 1, alike
     delay = heard.time_of(alike.begin * heard.rate) - said.time_of(0)
@@ -246,6 +251,76 @@ def test_microphone_of_the_file_is_taken_when_it_comes(speaker, calling):
     wait_microphone(speaker, "Desk")
     with speaker.pi.microphone(signals.speech(), loop=True):
         check_room_is_heard(phone)
+
+
+# Echo
+
+
+def answer_of(speaker, phone, room, far, near=None, known=True):
+    """How loud, in dB, the far party hears itself when it speaks into a room; into one that is
+    `known` it has spoken before. With `near` somebody says that there, over and over."""
+    talks = near is not None
+    sound = near if talks else signals.silence()
+    with phone.listening() as heard, speaker.pi.microphone(sound, loop=talks, room=room):
+        if known:
+            phone.speak(far).wait()
+        said = phone.speak(far).wait()
+        heard.wait_more(0.5)
+    begin = round((said.time_of(0) - heard.time_of(0)) * heard.rate)
+    part = heard.samples[begin : begin + round(said.seconds * heard.rate)]
+    return analysis.loudness(part)[0]
+
+
+def test_far_party_does_not_hear_itself(speaker, calling):
+    """The room answers at -6 dB after 40 ms; 20 dB less than that may come back."""
+    phone = calling()
+    saw(phone, "asked", line=NO_PHONE_S_OWN)
+    wait_some_microphone(speaker)
+    talk(speaker, phone)
+    turn_up(speaker, phone)
+    far, near, room = signals.speech(3), signals.speech(2), Room(level=-6.0, ms=40)
+    left = answer_of(speaker, phone, room, far)
+    check_up(speaker, phone, near, room)
+    both = answer_of(speaker, phone, room, far, near)
+    speaker.pi.config(ECHO)
+    speaker.pi.sh("systemctl reload dotd")
+    echo = answer_of(speaker, phone, room, far, known=False)
+    print(f"echo {echo:.1f} dB, {left:.1f} dB of it are left; with a voice over it {both:.1f} dB")
+    assert abs(echo - room.level - analysis.loudness(far.samples)[0]) < 3, "the room is another one"
+    assert echo - left >= 20
+    spoken = analysis.loudness(near.samples)[0]
+    assert both > spoken - 10, "the room is not heard while the far party speaks"
+    assert told(speaker, phone).voice == "msbc"
+
+
+def test_canceller_that_is_missing_is_told_of_and_the_call_goes_on(speaker, calling):
+    plugin = speaker.pi.sh(f"ls {CANCELLER}").stdout.strip()
+    speaker.pi.sh(f"mv {plugin} {plugin}.away")
+    try:
+        speaker.pi.sh("systemctl restart dotd")
+        speaker.wait_ready()
+        phone = calling()
+        wait_some_microphone(speaker)
+        talk(speaker, phone)
+        turn_up(speaker, phone)
+        with speaker.pi.microphone(signals.speech(), loop=True):
+            check_room_is_heard(phone)
+        assert "apt install libspa-0.2-modules" in microphone(speaker).echo_problem
+        hang_up(speaker, phone)
+        talk(speaker, phone)
+        assert speaker.pi.journal().count("callers hear the echo of themselves") == 1
+        hang_up(speaker, phone)
+        speaker.part(phone)
+        began = speaker.pi.now()
+        reconnect(speaker, phone)
+        saw(phone, "asked", began, line="AT+COPS=3,0")
+        asked = [event.details.get("line") for event in phone.events if event.time > began]
+        assert NO_PHONE_S_OWN not in asked, "nobody cancels the echo"
+    finally:
+        speaker.pi.sh(f"mv {plugin}.away {plugin}")
+    wait_some_microphone(speaker)
+    talk(speaker, phone)
+    speaker.pi.wait_for(lambda: not microphone(speaker).echo_problem, what="a canceller")
 
 
 # Music and ringing
