@@ -69,6 +69,8 @@ impl Policy {
         }
         if newly_bonded {
             self.note_bond(now, &facts, out);
+        } else if !facts.bonded {
+            self.note_no_bond(phone);
         }
         if was_trusted && !was_connected && self.is_unread(phone) {
             out.push(Action::ArmTimer {
@@ -99,6 +101,7 @@ impl Policy {
     pub(super) fn phone_gone(&mut self, now: Now, phone: Address, out: &mut Orders) {
         self.link_ended(now, phone, out);
         let was_bonded = self.phones.remove(&phone).is_some_and(|facts| facts.bonded);
+        self.note_no_bond(phone);
         if was_bonded && self.is_trusted(phone) {
             out.tell(Story::BondMissing {
                 name: self.name_of(phone),

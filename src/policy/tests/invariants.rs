@@ -258,9 +258,13 @@ impl Observer {
     }
 }
 
-/// Nobody is trusted whom nothing explains.
+/// Nobody is trusted whom nothing explains, or who was forgotten.
 fn check_trust(policy: &Policy, event: &Event, before: &[Address]) {
     for known in &policy.memory().phones {
+        assert!(
+            !policy.memory().forgotten.contains(&known.address),
+            "after {event:?}"
+        );
         let newcomer = !before.contains(&known.address);
         let explained = matches!(
             event,
