@@ -140,7 +140,11 @@ impl Policy {
             Event::HandsFree { phone, fact } => self.hands_free(now, phone, fact, out),
             Event::MicrophoneFound { name } => self.calls.microphone = name,
             Event::Requested { id, request } => self.requested(now, id, request, out),
-            Event::ConnectEnded { phone, error } => self.connect_ended(phone, error, out),
+            Event::ConnectEnded {
+                phone,
+                attempt,
+                error,
+            } => self.connect_ended(phone, attempt, error, out),
             Event::ConfigLoaded(rules) => self.config_loaded(rules, out),
             Event::ConfigRefused { problems } => self.config_refused(problems, out),
             Event::MemoryUnsaved { error } => self.memory_unsaved(error, out),

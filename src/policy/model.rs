@@ -242,6 +242,11 @@ pub struct RequestId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct QuestionId(pub u64);
 
+/// Names one attempt to connect a phone until it ended, so that the end of an earlier one is not
+/// taken for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AttemptId(pub u64);
+
 /// Names one A2DP transport while it exists; opaque (BlueZ's object path).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
