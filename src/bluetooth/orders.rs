@@ -20,7 +20,7 @@ use super::watch::Word;
 use super::{adapter, broadcom, device, player};
 use crate::policy::action::RadioAction;
 use crate::policy::event::Event;
-use crate::policy::model::Address;
+use crate::policy::model::{Address, AttemptId};
 
 const AGENTS: &str = "org.bluez.AgentManager1";
 const AGENTS_PATH: &str = "/org/bluez";
@@ -151,8 +151,8 @@ impl Orders {
             RadioAction::ClearTrusted { phone } => {
                 device::clear_trusted(&session.adapter()?, phone).await
             }
-            RadioAction::Connect { phone } => {
-                self.connect(phone);
+            RadioAction::Connect { phone, attempt } => {
+                self.connect(phone, attempt);
                 Ok(())
             }
             RadioAction::Player { phone, command } => {
@@ -254,7 +254,7 @@ impl Orders {
         default.map(drop)
     }
 
-    fn connect(&self, phone: Address) {
+    fn connect(&self, phone: Address, attempt: AttemptId) {
         let adapter = self.session.adapter();
         let events = self.events.clone();
         tokio::spawn(async move {
@@ -263,7 +263,11 @@ impl Orders {
                 Err(error) => Err(error.to_string()),
             };
             let error = connected.err();
-            let ended = Event::ConnectEnded { phone, error };
+            let ended = Event::ConnectEnded {
+                phone,
+                attempt,
+                error,
+            };
             if events.send(ended).await.is_err() {
                 tracing::debug!(%phone, "a connection attempt ended after the daemon stopped");
             }

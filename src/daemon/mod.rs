@@ -16,6 +16,7 @@
 mod calls;
 mod error;
 mod executor;
+mod held;
 mod logging;
 mod notify;
 mod recorder;

@@ -11,6 +11,8 @@ use tokio::sync::{broadcast, mpsc, watch};
 use super::calls::Calls;
 use super::error::DaemonError;
 use super::executor::{Executor, Late, Streams};
+use super::held::Held;
+use super::logging;
 use super::notify::Notify;
 use super::recorder::Recorder;
 use super::signals::{self, Signal};
@@ -79,7 +81,7 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         executor,
         snapshots,
         keeper,
-        held: Vec::new(),
+        held: Held::default(),
         settings,
         arguments,
         recorder,
@@ -132,19 +134,13 @@ struct Speaker {
     executor: Executor,
     snapshots: watch::Sender<Snapshot>,
     keeper: Keeper,
-    /// Answers that wait until what they promise is on the disk.
-    held: Vec<Held>,
+    /// What is said when what it promises is on the disk.
+    held: Held,
     settings: Settings,
     arguments: DaemonArgs,
     recorder: Recorder,
     notify: Notify,
     started: Instant,
-}
-
-/// An answer that waits for a version to be written.
-struct Held {
-    version: u64,
-    answer: Action,
 }
 
 impl Speaker {
@@ -178,14 +174,11 @@ impl Speaker {
         self.recorder.note(now, &event);
         let actions = self.policy.handle(now, event);
         let version = self.keeper.keep(self.policy.memory());
-        for action in actions {
+        for action in &actions {
             tracing::debug!(?action);
-            match (action, version) {
-                (answer @ Action::Reply { .. }, Some(version)) => {
-                    self.held.push(Held { version, answer });
-                }
-                (action, _) => self.executor.carry_out(action),
-            }
+        }
+        for action in self.held.sift(actions, version) {
+            self.executor.carry_out(action);
         }
         let snapshot = self.policy.snapshot();
         self.notify.status(&snapshot);
@@ -198,16 +191,11 @@ impl Speaker {
         });
     }
 
-    /// Gives the answers that waited for a write. One that failed is told of by itself, and what
-    /// was asked for is in force all the same.
+    /// Says what waited for a write. One that failed is told of by itself, and what was asked for
+    /// is in force all the same.
     fn kept(&mut self, outcome: Outcome) {
-        let held = std::mem::take(&mut self.held);
-        for Held { version, answer } in held {
-            if version <= outcome.number {
-                self.executor.carry_out(answer);
-            } else {
-                self.held.push(Held { version, answer });
-            }
+        for action in self.held.release(outcome.number) {
+            self.executor.carry_out(action);
         }
         if let Some(news) = outcome.news {
             self.handle(news);
@@ -236,7 +224,7 @@ impl Speaker {
     }
 
     /// Leaves the air as it was found: not discoverable, no agent, no endpoints.
-    async fn end(self) {
+    async fn end(mut self) {
         self.notify.stopping();
         let Executor {
             bluetooth,
@@ -249,6 +237,13 @@ impl Speaker {
         drop(calls);
         drop(audio);
         bluetooth.stop().await;
+        // This waits for the last write; then nothing keeps the journal from its last stories.
+        drop(self.keeper);
+        for action in self.held.release(u64::MAX) {
+            if let Action::Tell(story) = action {
+                logging::tell(&story);
+            }
+        }
     }
 
     fn now(&self) -> Now {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::calls::event::HandsFreeOrder;
 use super::event::Timer;
 use super::model::{
-    Address, QuestionId, RequestId, SpeakerName, StreamFormat, TransportId, Volume,
+    Address, AttemptId, QuestionId, RequestId, SpeakerName, StreamFormat, TransportId, Volume,
 };
 use super::rejection::Rejection;
 use super::story::Story;
@@ -114,6 +114,8 @@ pub enum RadioAction {
     Connect {
         /// Which one.
         phone: Address,
+        /// To tell its end by.
+        attempt: AttemptId,
     },
     /// Connect the calls of a phone that is connected; if it has none, that is no news.
     ConnectHandsFree {

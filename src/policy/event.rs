@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::calls::CallWish;
 use super::calls::event::HandsFreeFact;
 use super::model::{
-    Address, Now, QuestionId, RequestId, Rules, SpeakerName, StreamFormat, TransportId, Volume,
+    Address, AttemptId, Now, QuestionId, RequestId, Rules, SpeakerName, StreamFormat, TransportId,
+    Volume,
 };
 
 /// One fact for [`Policy::handle`](super::Policy::handle).
@@ -144,6 +145,8 @@ pub enum Event {
     ConnectEnded {
         /// Which one.
         phone: Address,
+        /// Which attempt.
+        attempt: AttemptId,
         /// Why it failed, if it did.
         error: Option<String>,
     },

@@ -141,7 +141,11 @@ impl Policy {
             Event::MicrophoneFound { name } => self.calls.microphone = name,
             Event::EchoCancelling { problem } => self.echo_cancelling(problem, out),
             Event::Requested { id, request } => self.requested(now, id, request, out),
-            Event::ConnectEnded { phone, error } => self.connect_ended(phone, error, out),
+            Event::ConnectEnded {
+                phone,
+                attempt,
+                error,
+            } => self.connect_ended(phone, attempt, error, out),
             Event::ConfigLoaded(rules) => self.config_loaded(rules, out),
             Event::ConfigRefused { problems } => self.config_refused(problems, out),
             Event::MemoryUnsaved { error } => self.memory_unsaved(error, out),

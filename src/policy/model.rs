@@ -3,6 +3,7 @@
 //! Invariant: a value that exists is valid. [`Address`], [`Volume`] and [`SpeakerName`] can only be
 //! made from input that was checked, so nothing further in has to check again.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -241,6 +242,11 @@ pub struct RequestId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct QuestionId(pub u64);
 
+/// Names one attempt to connect a phone until it ended, so that the end of an earlier one is not
+/// taken for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AttemptId(pub u64);
+
 /// Names one A2DP transport while it exists; opaque (BlueZ's object path).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -418,6 +424,9 @@ pub struct Memory {
     pub volume: Option<Volume>,
     /// Whether calls get silence instead of the room.
     pub microphone_muted: bool,
+    /// Phones that were forgotten and whose bond BlueZ may still have: it can be removed only while
+    /// there is an adapter. None of them is trusted.
+    pub forgotten: BTreeSet<Address>,
     /// The trusted phones, in the order in which they were trusted.
     pub phones: Vec<TrustedPhone>,
 }

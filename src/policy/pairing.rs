@@ -43,8 +43,6 @@ pub(super) struct Pairing {
     refused: BTreeMap<Address, Duration>,
     /// Whether the window for the first start was considered.
     started: bool,
-    /// Phones whose bond BlueZ was told to remove, should it not have come to that.
-    forgotten: BTreeSet<Address>,
     /// Phones whose bond and trust differ, as was told.
     told_apart: BTreeSet<Address>,
 }
@@ -222,7 +220,7 @@ impl Policy {
                 return true;
             }
             // A bond that was to be removed is none: who was forgotten pairs anew.
-            let welcome = self.pairing.is_open() && !self.pairing.forgotten.contains(&phone);
+            let welcome = self.pairing.is_open() && !self.memory.forgotten.contains(&phone);
             if self.pairing.is_admitted(phone, now) || welcome {
                 self.trust(now, facts, out);
                 return true;
@@ -266,7 +264,7 @@ impl Policy {
         let address = facts.address;
         let name = self.name_or(facts);
         self.pairing.admitted.remove(&address);
-        self.pairing.forgotten.remove(&address);
+        self.memory.forgotten.remove(&address);
         let again = self.is_trusted(address);
         if !again {
             self.enlist(now, address, &name);
@@ -303,12 +301,15 @@ impl Policy {
     }
 
     /// Compares the trusted list with BlueZ's bonds, both ways, and tells the difference. A phone
-    /// that BlueZ trusts was trusted before dotd came to this machine, or while it was not running.
+    /// that BlueZ trusts was trusted before dotd came to this machine, or while it was not running;
+    /// one that was forgotten has to pair again all the same, for nobody knows which came first.
     pub(super) fn reconcile(&mut self, now: Now, out: &mut Orders) {
+        self.finish_forgetting(out);
         let phones: Vec<PhoneFacts> = self
             .phones
             .values()
             .filter(|facts| facts.bonded && facts.source)
+            .filter(|facts| !self.memory.forgotten.contains(&facts.address))
             .cloned()
             .collect();
         for facts in phones {
@@ -317,8 +318,6 @@ impl Policy {
                 if facts.trusted {
                     self.enlist(now, address, &name);
                     out.tell(Story::PhoneAdopted { name, address });
-                } else if self.pairing.forgotten.contains(&address) {
-                    out.radio(RadioAction::RemoveBond { phone: address });
                 } else if self.pairing.told_apart.insert(address) {
                     out.tell(Story::StrangerBonded { name, address });
                 }
@@ -340,6 +339,22 @@ impl Policy {
         }
     }
 
+    /// Has the bonds removed that are left of phones which were forgotten without an adapter; the
+    /// others are gone, and need not be remembered.
+    fn finish_forgetting(&mut self, out: &mut Orders) {
+        let phones = &self.phones;
+        let is_bonded = |phone: &Address| phones.get(phone).is_some_and(|facts| facts.bonded);
+        self.memory.forgotten.retain(is_bonded);
+        for &phone in &self.memory.forgotten {
+            out.radio(RadioAction::RemoveBond { phone });
+        }
+    }
+
+    /// BlueZ has no bond with the phone: if it was forgotten, that is done.
+    pub(super) fn note_no_bond(&mut self, phone: Address) {
+        self.memory.forgotten.remove(&phone);
+    }
+
     pub(super) fn forget(&mut self, phone: Address, out: &mut Orders) -> Result<(), Rejection> {
         if !self.is_trusted(phone) && !self.phones.contains_key(&phone) {
             return Err(unknown_phone(phone));
@@ -351,7 +366,7 @@ impl Policy {
         if self.phones.contains_key(&phone) {
             out.radio(RadioAction::RemoveBond { phone });
         }
-        self.pairing.forgotten.insert(phone);
+        self.memory.forgotten.insert(phone);
         out.tell(Story::PhoneForgotten {
             name,
             address: phone,

@@ -212,6 +212,20 @@ impl Story {
         )
     }
 
+    /// Says whether it promises something that has to outlive the daemon, so that it must not be
+    /// told before that is on the disk. Volumes are remembered too, but what is told of them is
+    /// heard already, and a slider must not wait for a disk.
+    pub const fn is_promise(&self) -> bool {
+        matches!(
+            self,
+            Self::PhonePaired { .. }
+                | Self::PhoneAdopted { .. }
+                | Self::PhoneForgotten { .. }
+                | Self::MicrophoneMuted { .. }
+                | Self::Renamed { .. }
+        )
+    }
+
     /// Returns the phone it happened to, if it happened to one.
     pub const fn phone(&self) -> Option<Address> {
         match self {

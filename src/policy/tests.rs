@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::event::{AdapterFacts, Question, RadioBlock, Timer, TransportState};
 use super::model::{
-    ChannelMode, Memory, QuestionId, SpeakerName, StreamFormat, TransportId, TrustedPhone, Volume,
+    AttemptId, ChannelMode, Memory, QuestionId, SpeakerName, StreamFormat, TransportId,
+    TrustedPhone, Volume,
 };
 use super::snapshot::{AdapterStatus, AudioStatus};
 use super::story::{PairingRefusal, WindowEnd};

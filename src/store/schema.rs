@@ -39,6 +39,8 @@ pub(super) fn write(memory: &Memory) -> Result<String, toml::ser::Error> {
 
 /// Version 1: dotd 0.1.
 mod v1 {
+    use std::collections::BTreeSet;
+
     use serde::{Deserialize, Serialize};
 
     use crate::policy::model::{Address, Memory, SpeakerName, TrustedPhone, Volume};
@@ -52,6 +54,8 @@ mod v1 {
         volume: Option<Volume>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         microphone_muted: bool,
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        forgotten: BTreeSet<Address>,
         #[serde(default)]
         phones: Vec<Phone>,
     }
@@ -82,6 +86,7 @@ mod v1 {
                 outranked: state.outranked,
                 volume: state.volume,
                 microphone_muted: state.microphone_muted,
+                forgotten: state.forgotten,
                 phones: phones.collect(),
             }
         }
@@ -103,6 +108,7 @@ mod v1 {
                 outranked: memory.outranked.clone(),
                 volume: memory.volume,
                 microphone_muted: memory.microphone_muted,
+                forgotten: memory.forgotten.clone(),
                 phones: phones.collect(),
             }
         }

@@ -181,6 +181,25 @@ fn lost_packets_are_counted_and_bridged() {
 }
 
 #[test]
+fn packets_that_are_lost_are_not_waited_for() {
+    let mut bench = Bench::new(ChannelMode::JointStereo);
+    bench.play(40, |_| true);
+    // A third of a second, of which a fifth of one is made up.
+    bench.play(24, |_| false);
+    let before = bench.sound.len();
+    bench.play(40, |_| true);
+    let reading = bench.stream.meters().read();
+    assert_eq!((reading.packets, reading.lost), (80, 24));
+    assert!(reading.jitter < Duration::from_millis(75), "{reading:?}");
+    assert!(reading.target < Duration::from_millis(90), "{reading:?}");
+    let after: Vec<f32> = bench.sound[before..].iter().step_by(2).copied().collect();
+    let tone = &after[after.len() - 13_230..];
+    assert!(level(tone, 44_100, PITCHES[0]) > -10.0, "it is heard again");
+    let natural = natural_step(44_100, AMPLITUDE, &PITCHES);
+    assert!(largest_step(&bench.left()) < natural * 1.25);
+}
+
+#[test]
 fn a_stall_longer_than_the_buffer_makes_no_click() {
     let mut bench = Bench::new(ChannelMode::JointStereo);
     bench.play(30, |_| true);

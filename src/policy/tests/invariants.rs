@@ -152,7 +152,11 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::AudioFound { output: None }),
         1 => Just(Event::AudioLost),
         4 => request().prop_map(|request| Event::Requested { id: RequestId(0), request }),
-        1 => phone().prop_map(|phone| Event::ConnectEnded { phone, error: None }),
+        1 => (phone(), 0_u64..4).prop_map(|(phone, attempt)| Event::ConnectEnded {
+            phone,
+            attempt: AttemptId(attempt),
+            error: None,
+        }),
         1 => (0_u8..=100).prop_map(|max| Event::ConfigLoaded(Rules {
             max_volume: Volume::new(max).unwrap(),
             start_volume: Volume::new(max).unwrap(),
@@ -178,6 +182,8 @@ fn event() -> impl Strategy<Value = Event> {
 struct Observer {
     asked: u64,
     replied: Vec<RequestId>,
+    /// The attempts to connect a phone.
+    attempts: Vec<(Address, AttemptId)>,
     /// What the radio was last told.
     window_ordered: bool,
     /// The streams that the audio path has made and not let go.
@@ -190,6 +196,9 @@ impl Observer {
         for action in orders {
             match action {
                 Action::Reply { id, .. } => self.replied.push(*id),
+                Action::Radio(RadioAction::Connect { phone, attempt }) => {
+                    self.attempts.push((*phone, *attempt));
+                }
                 Action::Radio(RadioAction::OpenWindow { .. }) => self.window_ordered = true,
                 Action::Radio(
                     RadioAction::CloseWindow
@@ -261,9 +270,13 @@ impl Observer {
     }
 }
 
-/// Nobody is trusted whom nothing explains.
+/// Nobody is trusted whom nothing explains, or who was forgotten.
 fn check_trust(policy: &Policy, event: &Event, before: &[Address]) {
     for known in &policy.memory().phones {
+        assert!(
+            !policy.memory().forgotten.contains(&known.address),
+            "after {event:?}"
+        );
         let newcomer = !before.contains(&known.address);
         let explained = matches!(
             event,
@@ -317,9 +330,12 @@ proptest! {
             observer.check(&life, &event, &trusted, &orders);
         }
         // Whoever still waits for a phone is answered when the call ends.
+        for (phone, attempt) in observer.attempts {
+            let error = None;
+            life.tell(Event::ConnectEnded { phone, attempt, error });
+        }
         for last in 1..5 {
             let phone = Address::new([0xF0, 0, 0, 0, 0, last]);
-            life.tell(Event::ConnectEnded { phone, error: None });
             let fact = HandsFreeFact::Ended { error: None };
             life.tell(Event::HandsFree { phone, fact });
         }

@@ -286,6 +286,68 @@ fn a_bond_that_outlived_its_forgetting_is_removed_when_the_adapter_is_back() {
 }
 
 #[test]
+fn a_bond_that_outlived_its_forgetting_is_removed_even_after_a_restart() {
+    let mut life = Life::with_anna();
+    life.tell(Event::AdapterGone { id: "hci0".into() });
+    life.ask(Request::Forget { phone: ANNA });
+    let mut life = Life::new(life.policy.memory().clone());
+    life.tell(Event::AdapterSeen(adapter()));
+    life.taken();
+    // Not even the flag that any program may set makes up for being forgotten.
+    life.tell(Event::InventoryTaken {
+        phones: vec![PhoneFacts {
+            trusted: true,
+            ..bonded(ANNA, "Anna")
+        }],
+    });
+    let orders = life.radio();
+    assert!(
+        orders.contains(&RadioAction::RemoveBond { phone: ANNA }),
+        "{orders:?}"
+    );
+    life.ask(Request::OpenPairing { length: None });
+    assert!(!life.answer(bonded(ANNA, "Anna"), service(MUSIC)));
+    assert!(life.policy.memory().phones.is_empty());
+}
+
+#[test]
+fn who_was_forgotten_is_remembered_until_the_bond_is_gone() {
+    let forgotten = || {
+        let mut life = Life::with_anna();
+        life.ask(Request::Forget { phone: ANNA });
+        assert!(life.policy.memory().forgotten.contains(&ANNA));
+        life
+    };
+    let no_bond = PhoneFacts {
+        bonded: false,
+        ..bonded(ANNA, "Anna")
+    };
+    for done in [
+        Event::PhoneGone { phone: ANNA },
+        Event::PhoneSeen(no_bond),
+        Event::InventoryTaken { phones: Vec::new() },
+    ] {
+        let mut life = forgotten();
+        life.tell(Event::PhoneSeen(bonded(ANNA, "Anna")));
+        life.tell(Event::AdapterGone { id: "hci0".into() });
+        life.tell(Event::AdapterSeen(adapter()));
+        assert!(life.policy.memory().forgotten.contains(&ANNA));
+        life.tell(done.clone());
+        assert!(life.policy.memory().forgotten.is_empty(), "{done:?}");
+    }
+    let mut life = forgotten();
+    life.ask(Request::OpenPairing { length: None });
+    assert!(life.answer(bonded(ANNA, "Anna"), Question::Authorize));
+    life.tell(Event::AgentAsked {
+        id: QuestionId(8),
+        phone: bonded(ANNA, "Anna"),
+        question: service(MUSIC),
+    });
+    assert!(life.policy.is_trusted(ANNA), "it has paired again");
+    assert!(life.policy.memory().forgotten.is_empty());
+}
+
+#[test]
 fn a_difference_from_bluez_is_told_once() {
     let mut life = Life::with_anna();
     let bens_bond = || Event::InventoryTaken {

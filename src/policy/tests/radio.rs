@@ -146,13 +146,10 @@ fn everyone_who_asked_for_a_connection_is_answered_once() {
     life.ask(Request::Connect { phone: ANNA })
         .wait(1)
         .ask(Request::Connect { phone: ANNA });
-    assert_eq!(
-        life.radio(),
-        [RadioAction::Connect { phone: ANNA }],
-        "one call for both"
-    );
+    assert_eq!(life.radio(), [connect(1)], "one call for both");
     life.tell(Event::ConnectEnded {
         phone: ANNA,
+        attempt: AttemptId(1),
         error: Some("it is off".into()),
     });
     let replies = life
@@ -160,6 +157,48 @@ fn everyone_who_asked_for_a_connection_is_answered_once() {
         .into_iter()
         .filter(|action| matches!(action, Action::Reply { .. }));
     assert_eq!(replies.count(), 2);
+}
+
+fn connect(attempt: u64) -> RadioAction {
+    RadioAction::Connect {
+        phone: ANNA,
+        attempt: AttemptId(attempt),
+    }
+}
+
+#[test]
+fn the_end_of_an_earlier_attempt_answers_no_later_question() {
+    let mut life = Life::with_anna();
+    life.ask(Request::Connect { phone: ANNA });
+    assert_eq!(life.radio(), [connect(1)]);
+    life.tell(Event::AdapterGone { id: "hci0".into() });
+    life.tell(Event::AdapterSeen(adapter()));
+    life.tell(Event::InventoryTaken {
+        phones: vec![PhoneFacts {
+            connected: false,
+            ..bonded(ANNA, "Anna")
+        }],
+    });
+    life.taken();
+    life.wait(1).ask(Request::Connect { phone: ANNA });
+    assert_eq!(life.radio(), [connect(2)]);
+    let ended = |attempt, error: Option<&str>| Event::ConnectEnded {
+        phone: ANNA,
+        attempt: AttemptId(attempt),
+        error: error.map(str::to_owned),
+    };
+    life.tell(ended(1, Some("the radio went away")));
+    assert_eq!(life.taken(), [], "whoever asked then was answered then");
+    life.wait(1).ask(Request::Connect { phone: ANNA });
+    assert_eq!(life.radio(), [], "the second attempt is under way still");
+    life.tell(ended(2, None));
+    let reply = |id| Action::Reply {
+        id: RequestId(id),
+        result: Ok(()),
+    };
+    assert_eq!(life.taken(), [reply(1), reply(2)]);
+    life.wait(1).ask(Request::Connect { phone: ANNA });
+    assert_eq!(life.radio(), [connect(3)]);
 }
 
 #[test]
