@@ -11,9 +11,10 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::executor::{Executor, Late};
 use crate::audio::{Role, StreamKey, StreamSpec};
 use crate::bluetooth::{BluetoothError, GatewaySocket, VoiceSocket};
-use crate::handsfree::{Links, Voice, hfp_codec};
+use crate::handsfree::{Links, Voice};
 use crate::pcm::RingTone;
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
+use crate::policy::calls::facts::VoiceId;
 use crate::policy::model::{Address, Volume};
 use crate::policy::{Event, SoundAction};
 
@@ -27,13 +28,10 @@ pub(super) struct Calls {
     events: mpsc::Sender<Event>,
     late: mpsc::UnboundedSender<Late>,
     rings: bool,
-    /// Counts voices, so that a link that comes up too late is told from the one that is wanted.
-    begun: u64,
 }
 
 /// A voice from its order on; its link comes later.
 struct Talking {
-    begun: u64,
     spec: VoiceSpec,
     voice: Option<Voice>,
 }
@@ -41,7 +39,8 @@ struct Talking {
 /// A voice link that came up, or not.
 pub(super) struct LateVoice {
     phone: Address,
-    begun: u64,
+    /// There may be a later one by now.
+    id: VoiceId,
     socket: Result<VoiceSocket, BluetoothError>,
 }
 
@@ -53,7 +52,6 @@ impl Calls {
             events,
             late,
             rings: false,
-            begun: 0,
         }
     }
 
@@ -69,26 +67,21 @@ impl Calls {
         spec: VoiceSpec,
         link: impl Future<Output = Result<VoiceSocket, BluetoothError>> + Send + 'static,
     ) {
-        self.begun += 1;
-        let begun = self.begun;
+        let id = spec.id;
         let voice = None;
-        self.voices.insert(phone, Talking { begun, spec, voice });
+        self.voices.insert(phone, Talking { spec, voice });
         let late = self.late.clone();
         tokio::spawn(async move {
             let socket = link.await;
-            let arrived = LateVoice {
-                phone,
-                begun,
-                socket,
-            };
+            let arrived = LateVoice { phone, id, socket };
             // Fails only when the daemon is ending; the link closes then.
             late.send(Late::Voice(arrived)).ok();
         });
     }
 
-    fn ended(&mut self, phone: Address, error: Option<String>) {
+    fn ended(&mut self, phone: Address, voice: VoiceId, error: Option<String>) {
         self.voices.remove(&phone);
-        let fact = HandsFreeFact::VoiceEnded { error };
+        let fact = HandsFreeFact::VoiceEnded { voice, error };
         // At once if there is room, so that it is told before what the phone does next.
         if let Err(TrySendError::Full(event)) =
             self.events.try_send(Event::HandsFree { phone, fact })
@@ -181,33 +174,26 @@ impl Executor {
 
     /// Gives a voice link that was waited for its thread, its stream and its microphone.
     pub(super) fn voice_arrived(&mut self, late: LateVoice) {
-        let LateVoice {
-            phone,
-            begun,
-            socket,
-        } = late;
+        let LateVoice { phone, id, socket } = late;
         let Some(talking) = self.calls.voices.get_mut(&phone) else {
             return;
         };
-        if talking.begun != begun {
+        if talking.spec.id != id {
             return;
         }
         let spec = &talking.spec;
         let events = self.calls.events.clone();
         let withdrawn = socket.as_ref().is_err_and(BluetoothError::is_withdrawal);
         let voice = socket.map_err(|error| error.to_string()).and_then(|link| {
-            let codec = hfp_codec(spec.codec);
-            let (muted, microphone) = (spec.muted, spec.microphone);
-            Voice::start(phone, link.fd, link.mtu, codec, muted, microphone, events)
-                .map_err(|error| error.to_string())
+            Voice::start(phone, link.fd, link.mtu, spec, events).map_err(|error| error.to_string())
         });
         match voice {
             Ok(voice) => {
                 talking.voice = Some(voice);
                 self.play_voice(phone);
             }
-            Err(_) if withdrawn => self.calls.ended(phone, None),
-            Err(error) => self.calls.ended(phone, Some(error)),
+            Err(_) if withdrawn => self.calls.ended(phone, id, None),
+            Err(error) => self.calls.ended(phone, id, Some(error)),
         }
     }
 

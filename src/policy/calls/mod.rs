@@ -27,7 +27,7 @@ use super::model::{Address, Now, RequestId, TransportId, Volume};
 use super::snapshot::{CallStatus, HandsFreeStatus, MicrophoneStatus};
 use super::{Action, Orders, Policy, RadioAction, Rejection, SoundAction, Story};
 use event::{HandsFreeFact, HandsFreeOrder};
-use facts::{Call, CallCommand, CallState, Gateway, VoiceCodec};
+use facts::{Call, CallCommand, CallState, Gateway, VoiceCodec, VoiceId};
 
 /// How long a phone that brings its music may take to bring its calls by itself.
 const CALLS_PATIENCE: Duration = Duration::from_secs(3);
@@ -36,6 +36,8 @@ const CALLS_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     links: BTreeMap<Address, Link>,
+    /// The voice link that was ordered last, of all phones.
+    pub(super) last_voice: VoiceId,
     /// The phones that are expected to bring their calls.
     expected: BTreeSet<Address>,
     /// How loud our own ring tone sounds, while it does.
@@ -58,6 +60,8 @@ struct Link {
     /// How the next voice link is coded.
     codec: VoiceCodec,
     voice: Voice,
+    /// The voice link that was ordered last: whatever is told of another one is late.
+    voice_id: VoiceId,
     /// The phone sends its own ring tone.
     rings_itself: bool,
     assistant: bool,
@@ -83,6 +87,7 @@ impl Default for Link {
             calls: Vec::new(),
             codec: VoiceCodec::default(),
             voice: Voice::None,
+            voice_id: VoiceId::default(),
             rings_itself: false,
             assistant: false,
             microphone: voice::STEPS,
@@ -135,9 +140,11 @@ impl Policy {
             }
             HandsFreeFact::VoiceLeftToUs => self.voice_left_to_us(phone, out),
             HandsFreeFact::VoiceAsked { id } => self.voice_asked(phone, id, out),
-            HandsFreeFact::VoiceUp => self.voice_up(phone, out),
+            HandsFreeFact::VoiceUp { voice } => self.voice_up(phone, voice, out),
             HandsFreeFact::VoiceUnheard { error } => self.tell_voice_failed(phone, error, out),
-            HandsFreeFact::VoiceEnded { error } => self.voice_ended(phone, error, out),
+            HandsFreeFact::VoiceEnded { voice, error } => {
+                self.voice_ended(phone, voice, error, out);
+            }
         }
         self.attend(out);
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::policy::calls::CallWish;
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder};
-use crate::policy::calls::facts::{Call, CallId, CallState, Direction};
+use crate::policy::calls::facts::{Call, CallId, CallState, Direction, VoiceId};
 
 fn phone() -> impl Strategy<Value = Address> {
     (1_u8..5).prop_map(|last| Address::new([0xF0, 0, 0, 0, 0, last]))
@@ -82,6 +82,10 @@ fn wish() -> impl Strategy<Value = CallWish> {
     ]
 }
 
+fn voice() -> impl Strategy<Value = VoiceId> {
+    (0_u64..6).prop_map(VoiceId)
+}
+
 fn hands_free() -> impl Strategy<Value = HandsFreeFact> {
     let state = prop_oneof![
         Just(CallState::Incoming),
@@ -106,9 +110,9 @@ fn hands_free() -> impl Strategy<Value = HandsFreeFact> {
             HandsFreeFact::Calls { calls: calls.collect() }
         }),
         2 => any::<u64>().prop_map(|id| HandsFreeFact::VoiceAsked { id: QuestionId(id) }),
-        1 => Just(HandsFreeFact::VoiceUp),
-        1 => proptest::option::of(Just("no".to_owned()))
-            .prop_map(|error| HandsFreeFact::VoiceEnded { error }),
+        1 => voice().prop_map(|voice| HandsFreeFact::VoiceUp { voice }),
+        1 => (voice(), proptest::option::of(Just("no".to_owned())))
+            .prop_map(|(voice, error)| HandsFreeFact::VoiceEnded { voice, error }),
         1 => any::<u8>().prop_map(|steps| HandsFreeFact::SpeakerVolume { steps }),
         2 => request.prop_map(|request| HandsFreeFact::CommandEnded { request, result: Ok(()) }),
     ]
