@@ -144,8 +144,8 @@ impl Orders {
             RadioAction::ClearTrusted { phone } => {
                 device::clear_trusted(&session.adapter()?, phone).await
             }
-            RadioAction::Connect { phone } => {
-                self.connect(phone);
+            RadioAction::Connect { phone, hands_free } => {
+                self.connect(phone, hands_free);
                 Ok(())
             }
             RadioAction::Player { phone, command } => {
@@ -247,12 +247,12 @@ impl Orders {
         default.map(drop)
     }
 
-    fn connect(&self, phone: Address) {
+    fn connect(&self, phone: Address, hands_free: bool) {
         let adapter = self.session.adapter();
         let events = self.events.clone();
         tokio::spawn(async move {
             let connected = match adapter {
-                Ok(adapter) => device::connect(&adapter, phone).await,
+                Ok(adapter) => device::connect(&adapter, phone, hands_free).await,
                 Err(error) => Err(error.to_string()),
             };
             let error = connected.err();

@@ -13,7 +13,9 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{Problem, Source};
 use super::reference::{self, Key};
 use super::{Settings, duration};
-use crate::policy::model::{AdapterChoice, Address, Rules, SpeakerName, Volume};
+use crate::policy::model::{
+    AdapterChoice, Address, CallPhones, PhoneChoice, Rules, SpeakerName, Volume,
+};
 
 /// Why a value was not taken.
 #[derive(Debug)]
@@ -323,6 +325,34 @@ pub(super) fn output(settings: &mut Settings, value: &DeValue<'_>) -> Result<(),
 pub(super) fn calls_enabled(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
     settings.rules.calls = value.as_bool().ok_or(Wrong::NotAllowed)?;
     Ok(())
+}
+
+pub(super) fn call_phones(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.rules.call_phones = match value {
+        DeValue::String(text) if text == "all" => CallPhones::All,
+        DeValue::Array(phones) if phones.is_empty() => {
+            let why = "nobody is in it; calls.enabled = false keeps all calls away";
+            return Err(Wrong::Because(why.to_owned()));
+        }
+        DeValue::Array(phones) => {
+            let phones = phones.iter().map(|phone| phone_choice(phone.get_ref()));
+            CallPhones::Only(phones.collect::<Result<_, _>>()?)
+        }
+        _ => return Err(Wrong::NotAllowed),
+    };
+    Ok(())
+}
+
+fn phone_choice(value: &DeValue<'_>) -> Result<PhoneChoice, Wrong> {
+    let text = value.as_str().map(str::trim).unwrap_or_default();
+    if text.is_empty() {
+        let why = format!("{} is no name or address", shown(value));
+        return Err(Wrong::Because(why));
+    }
+    let named = || PhoneChoice::Named(text.to_owned());
+    Ok(text
+        .parse()
+        .map_or_else(|_| named(), PhoneChoice::Addressed))
 }
 
 pub(super) fn ring_volume(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {

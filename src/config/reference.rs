@@ -140,6 +140,16 @@ pub const TABLES: &[Table] = &[
                 set: read::calls_enabled,
             },
             Key {
+                name: "phones",
+                about: "Which phones may use calls. The music of the others is not touched. A name \
+                        can be changed on the phone, an address cannot; `dotctl phones` lists both. \
+                        A call that is up when this changes goes on.",
+                allowed: "\"all\", or a list of whole names and addresses like [\"Anna's iPhone\", \
+                          \"00:1A:7D:DA:71:13\"]",
+                default: Preset::Value("\"all\""),
+                set: read::call_phones,
+            },
+            Key {
                 name: "ring-volume",
                 about: "How loud the speaker rings for phones that send no ring tone of their own, \
                         from 0 (not at all) to 100.",

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::policy::model::{AdapterChoice, Volume};
+use crate::policy::model::{AdapterChoice, CallPhones, PhoneChoice, Volume};
 
 fn read(text: &str) -> Result<Settings, ConfigErrors> {
     parse(Path::new("dotd.toml"), text.as_bytes())
@@ -68,6 +68,24 @@ fn every_key_is_taken_over() {
 }
 
 #[test]
+fn phones_for_calls_are_named_or_addressed() {
+    let phones = |text: &str| {
+        read(&format!("calls.phones = {text}"))
+            .unwrap()
+            .rules
+            .call_phones
+    };
+    assert_eq!(phones("\"all\""), CallPhones::All);
+    let ben = "DA:4C:10:DE:00:02".parse().unwrap();
+    let only = vec![
+        PhoneChoice::Named("Anna".into()),
+        PhoneChoice::Addressed(ben),
+    ];
+    let read = phones("[\" Anna \", \"da:4c:10:de:00:02\"]");
+    assert_eq!(read, CallPhones::Only(only));
+}
+
+#[test]
 fn values_out_of_range_and_of_other_types_say_what_is_allowed() {
     let percent = "allowed is 0 to 100";
     for (text, expected) in [
@@ -103,6 +121,12 @@ fn values_out_of_range_and_of_other_types_say_what_is_allowed() {
                 .to_owned(),
         ),
         (
+            "[calls]\nphones = [\"Anna\", 7]",
+            "dotd.toml:2:10: calls.phones is a list: 7 is no name or address; allowed is \"all\", or \
+             a list of whole names and addresses like [\"Anna's iPhone\", \"00:1A:7D:DA:71:13\"]"
+                .to_owned(),
+        ),
+        (
             "speaker = 3",
             "dotd.toml:1:11: speaker is 3; allowed is a table, written [speaker]".to_owned(),
         ),
@@ -121,6 +145,11 @@ fn values_out_of_range_and_of_other_types_say_what_is_allowed() {
         "audio.output = \" \"",
         "audio.remote = []",
         "phones.max-connected = 0",
+        "calls.phones = true",
+        "calls.phones = \"Anna\"",
+        "calls.phones = []",
+        "calls.phones = [\"Anna\", 7]",
+        "calls.phones = [\" \"]",
     ] {
         assert_eq!(wrong(text).len(), 1, "{text}");
     }

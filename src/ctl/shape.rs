@@ -76,6 +76,7 @@ pub(super) struct PhoneShape {
     pub(super) first_seen: Option<u64>,
     pub(super) last_seen: Option<u64>,
     pub(super) stream: Option<Json>,
+    pub(super) calls_allowed: bool,
     pub(super) hands_free: Option<HandsFreeShape>,
 }
 
@@ -158,6 +159,7 @@ impl PhoneShape {
             first_seen: set(take(&mut from, "FirstSeen")?),
             last_seen: set(take(&mut from, "LastSeen")?),
             stream: playing.then(|| json(&stream)),
+            calls_allowed: take(&mut from, "CallsAllowed")?,
             hands_free,
         })
     }

@@ -112,6 +112,8 @@ pub enum RadioAction {
     Connect {
         /// Which one.
         phone: Address,
+        /// Whether to connect its calls as well as its music.
+        hands_free: bool,
     },
     /// Connect the calls of a phone that is connected; if it has none, that is no news.
     ConnectHandsFree {

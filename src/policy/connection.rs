@@ -48,14 +48,16 @@ impl Policy {
         let newly_bonded = facts.bonded && !self.phones.get(&phone).is_some_and(|old| old.bonded);
         self.phones.insert(phone, facts.clone());
         Self::clear_trusted(&facts, out);
+        let mut renamed = false;
         if let Some(known) = self
             .memory
             .phones
             .iter_mut()
             .find(|known| known.address == phone)
         {
-            if is_a_name(&facts) {
+            if is_a_name(&facts) && known.name != facts.name {
                 known.name.clone_from(&facts.name);
+                renamed = true;
             }
             if facts.connected && !was_connected {
                 known.last_seen = now.unix;
@@ -69,6 +71,9 @@ impl Policy {
         }
         if newly_bonded {
             self.note_bond(now, &facts, out);
+        }
+        if renamed {
+            self.heed_who_may_call(out);
         }
         if was_trusted && !was_connected && self.is_unread(phone) {
             out.push(Action::ArmTimer {
@@ -181,7 +186,8 @@ impl Policy {
         let waiting = self.connection.waiting.entry(phone).or_default();
         waiting.push(id);
         if waiting.len() == 1 {
-            out.radio(RadioAction::Connect { phone });
+            let hands_free = self.may_call(phone);
+            out.radio(RadioAction::Connect { phone, hands_free });
         }
         Ok(())
     }

@@ -139,6 +139,8 @@ pub enum Story {
         address: Address,
         error: String,
     },
+    /// A phone wanted to bring its calls and may not.
+    CallsNotAllowed { name: String, address: Address },
     /// The volume of a phone's calls moved.
     CallVolumeChanged {
         name: String,
@@ -235,6 +237,7 @@ impl Story {
             | Self::VoiceUp { address, .. }
             | Self::VoiceFailed { address, .. }
             | Self::HandsFreeFailed { address, .. }
+            | Self::CallsNotAllowed { address, .. }
             | Self::CallVolumeChanged { address, .. }
             | Self::VolumeChanged { address, .. } => Some(*address),
             _ => None,
@@ -267,6 +270,7 @@ impl fmt::Display for Story {
             | Self::VoiceUp { .. }
             | Self::VoiceFailed { .. }
             | Self::HandsFreeFailed { .. }
+            | Self::CallsNotAllowed { .. }
             | Self::CallVolumeChanged { .. }
             | Self::MicrophoneMuted { .. } => self.fmt_call(f),
             _ => self.fmt_use(f),
@@ -387,6 +391,10 @@ impl Story {
             Self::HandsFreeFailed { name, error, .. } => {
                 write!(f, "{name}'s calls do not come here: {error}")
             }
+            Self::CallsNotAllowed { name, .. } => write!(
+                f,
+                "{name} keeps its calls: calls.phones in dotd.toml does not name it"
+            ),
             Self::CallVolumeChanged { name, volume, .. } => {
                 write!(f, "calls of {name} are at volume {}", volume.percent())
             }

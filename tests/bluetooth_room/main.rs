@@ -140,7 +140,10 @@ fn nothing_the_room_does_starts_bluetoothd() {
         room.use_adapter(1);
         room.bluetooth.order(RadioAction::PowerOn);
         room.bluetooth.order(RadioAction::CloseWindow);
-        room.bluetooth.order(RadioAction::Connect { phone: ANNA });
+        room.bluetooth.order(RadioAction::Connect {
+            phone: ANNA,
+            hands_free: true,
+        });
         let ended = room.next().await;
         let Event::ConnectEnded { phone, error } = ended else {
             panic!("not the end of a call: {ended:?}");

@@ -173,6 +173,10 @@ impl Policy {
             CallWish::Assistant { on } => ("has an assistant", CallCommand::Assistant { on }),
         };
         let phone = self.meant(phone, what, anyone)?;
+        // It may have a call that was there when the rules changed, but no other.
+        if let Some(refusal) = self.calls_refusal(phone) {
+            return Err(refusal);
+        }
         Ok((Vec::new(), Step::command(phone, command)))
     }
 
@@ -261,10 +265,7 @@ impl Policy {
         let fitting: Vec<Address> = fitting.map(|(phone, _)| *phone).collect();
         match fitting[..] {
             [phone] => Ok(phone),
-            [] if self.calls.links.is_empty() => Err(Rejection::new(
-                RejectionKind::NotConnected,
-                "no phone is connected for calls; connect one: dotctl connect PHONE",
-            )),
+            [] if self.calls.links.is_empty() => Err(self.no_phone_for_calls()),
             [] => Err(Rejection::new(
                 RejectionKind::NotAvailable,
                 format!("no phone {what}; `dotctl calls` shows what there is"),
@@ -295,10 +296,10 @@ impl Policy {
                 RejectionKind::NotAvailable,
                 format!("{name} is no phone that {what}; `dotctl calls` shows what there is"),
             )),
-            None => Err(Rejection::new(
-                RejectionKind::NotConnected,
-                format!("{name} is not connected for calls; connect it: dotctl connect"),
-            )),
+            None => Err(self.calls_refusal(phone).unwrap_or_else(|| {
+                let text = format!("{name} is not connected for calls; connect it: dotctl connect");
+                Rejection::new(RejectionKind::NotConnected, text)
+            })),
         }
     }
 }

@@ -12,6 +12,7 @@
 pub mod event;
 pub mod facts;
 
+mod allowed;
 mod asked;
 mod hush;
 mod told;
@@ -40,6 +41,8 @@ pub(super) struct Calls {
     pub(super) last_voice: VoiceId,
     /// The phones that are expected to bring their calls.
     expected: BTreeSet<Address>,
+    /// The phones that may not use calls and were told of.
+    refused: BTreeSet<Address>,
     /// How loud our own ring tone sounds, while it does.
     rings: Option<Volume>,
     /// Whether the room is to be quiet.
@@ -168,12 +171,13 @@ impl Policy {
         if let Some(facts) = self.phones.get(&phone).cloned() {
             self.note_bond(now, &facts, out);
         }
-        if !self.is_trusted(phone) || !self.rules.calls {
+        self.calls.expected.remove(&phone);
+        // A newer link takes the place of the older without a word.
+        self.hands_free_ended(phone, None, out);
+        if !self.lets_calls_in(phone, out) {
             Self::order(phone, HandsFreeOrder::Close, out);
             return;
         }
-        self.calls.expected.remove(&phone);
-        self.hands_free_ended(phone, None, out);
         self.calls.links.insert(phone, Link::default());
         self.show_call_volume(phone, out);
     }
@@ -241,6 +245,7 @@ impl Policy {
 
     /// Brings ring tone and music in line with the calls there are.
     fn attend(&mut self, out: &mut Orders) {
+        self.let_go_of_the_refused(out);
         let rings = self.ring_wanted();
         if rings != self.calls.rings {
             self.calls.rings = rings;
@@ -266,7 +271,7 @@ impl Policy {
 
     /// A phone has brought its music: its calls should follow.
     pub(super) fn expect_calls(&mut self, phone: Address, out: &mut Orders) {
-        if self.rules.calls && self.is_trusted(phone) && !self.calls.links.contains_key(&phone) {
+        if self.may_call(phone) && !self.calls.links.contains_key(&phone) {
             self.calls.expected.insert(phone);
             out.push(Action::ArmTimer {
                 timer: Timer::CallsPatience,
@@ -277,7 +282,8 @@ impl Policy {
 
     pub(super) fn calls_patience_over(&mut self, out: &mut Orders) {
         for phone in std::mem::take(&mut self.calls.expected) {
-            if self.is_connected(phone) && !self.calls.links.contains_key(&phone) {
+            let away = self.is_connected(phone) && !self.calls.links.contains_key(&phone);
+            if away && self.may_call(phone) {
                 out.radio(RadioAction::ConnectHandsFree { phone });
             }
         }
@@ -299,13 +305,8 @@ impl Policy {
                 self.drop_calls(phone, out);
             }
         }
-        let known: Vec<Address> = self.memory.phones.iter().map(|it| it.address).collect();
-        for phone in known {
-            if self.is_connected(phone) {
-                self.expect_calls(phone, out);
-            }
-        }
-        self.attend(out);
+        self.calls.refused.clear();
+        self.heed_who_may_call(out);
     }
 
     /// The radio is off or gone: no phone has a call through us any more.

@@ -1,5 +1,6 @@
 //! Who rings, who may speak, and what becomes of the music.
 
+mod allowed;
 mod wishes;
 
 use super::*;

@@ -108,7 +108,10 @@ fn everyone_who_asked_for_a_connection_is_answered_once() {
         .ask(Request::Connect { phone: ANNA });
     assert_eq!(
         life.radio(),
-        [RadioAction::Connect { phone: ANNA }],
+        [RadioAction::Connect {
+            phone: ANNA,
+            hands_free: true
+        }],
         "one call for both"
     );
     life.tell(Event::ConnectEnded {
