@@ -275,11 +275,16 @@ pub(super) fn adapter(settings: &mut Settings, value: &DeValue<'_>) -> Result<()
     Ok(())
 }
 
+/// Reads a length of time, as seconds or as text.
+fn length(value: &DeValue<'_>) -> Result<Duration, Wrong> {
+    match value.as_str() {
+        Some(text) => duration::parse(text).map_err(|_| Wrong::NotAllowed),
+        None => Ok(Duration::from_secs(integer(value)?)),
+    }
+}
+
 pub(super) fn window(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
-    let length = match value.as_str() {
-        Some(text) => duration::parse(text).map_err(|_| Wrong::NotAllowed)?,
-        None => Duration::from_secs(integer(value)?),
-    };
+    let length = length(value)?;
     if (Rules::MIN_WINDOW..=Rules::MAX_WINDOW).contains(&length) {
         settings.rules.window = length;
         Ok(())
@@ -353,6 +358,20 @@ fn phone_choice(value: &DeValue<'_>) -> Result<PhoneChoice, Wrong> {
     Ok(text
         .parse()
         .map_or_else(|_| named(), PhoneChoice::Addressed))
+}
+
+pub(super) fn auto_answer(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    if value.as_str() == Some("off") {
+        settings.rules.auto_answer = None;
+        return Ok(());
+    }
+    let length = length(value)?;
+    if (Rules::MIN_AUTO_ANSWER..=Rules::MAX_AUTO_ANSWER).contains(&length) {
+        settings.rules.auto_answer = Some(length);
+        Ok(())
+    } else {
+        Err(Wrong::NotAllowed)
+    }
 }
 
 pub(super) fn ring_volume(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {

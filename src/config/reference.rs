@@ -150,6 +150,15 @@ pub const TABLES: &[Table] = &[
                 set: read::call_phones,
             },
             Key {
+                name: "auto-answer",
+                about: "After how many seconds a call that rings is answered by itself. Whoever \
+                        calls then hears the room. A call that comes while there is another one, \
+                        on whatever phone, is never answered by itself.",
+                allowed: "\"off\", or 1 to 60 seconds, written as a number (5) or as text (\"5s\")",
+                default: Preset::Value("\"off\""),
+                set: read::auto_answer,
+            },
+            Key {
                 name: "ring-volume",
                 about: "How loud the speaker rings for phones that send no ring tone of their own, \
                         from 0 (not at all) to 100.",

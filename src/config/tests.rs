@@ -68,6 +68,18 @@ fn every_key_is_taken_over() {
 }
 
 #[test]
+fn answering_by_itself_is_off_or_a_time() {
+    for (text, seconds) in [("\"off\"", None), ("1", Some(1)), ("\"1m\"", Some(60))] {
+        let rules = read(&format!("calls.auto-answer = {text}")).unwrap().rules;
+        assert_eq!(
+            rules.auto_answer,
+            seconds.map(Duration::from_secs),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn phones_for_calls_are_named_or_addressed() {
     let phones = |text: &str| {
         read(&format!("calls.phones = {text}"))
@@ -145,6 +157,11 @@ fn values_out_of_range_and_of_other_types_say_what_is_allowed() {
         "audio.output = \" \"",
         "audio.remote = []",
         "phones.max-connected = 0",
+        "calls.auto-answer = 0",
+        "calls.auto-answer = 61",
+        "calls.auto-answer = \"2m\"",
+        "calls.auto-answer = \"on\"",
+        "calls.auto-answer = true",
         "calls.phones = true",
         "calls.phones = \"Anna\"",
         "calls.phones = []",

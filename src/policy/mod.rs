@@ -141,7 +141,7 @@ impl Policy {
             Event::MicrophoneFound { name } => self.calls.microphone = name,
             Event::Requested { id, request } => self.requested(now, id, request, out),
             Event::ConnectEnded { phone, error } => self.connect_ended(phone, error, out),
-            Event::ConfigLoaded(rules) => self.config_loaded(rules, out),
+            Event::ConfigLoaded(rules) => self.config_loaded(now, rules, out),
             Event::ConfigRefused { problems } => self.config_refused(problems, out),
             Event::MemoryUnsaved { error } => self.memory_unsaved(error, out),
             Event::MemorySaved => self.memory_saved(out),
@@ -163,7 +163,7 @@ impl Policy {
                 Ok(()) => return, // answered by connect_ended
                 Err(rejection) => Err(rejection),
             },
-            Request::Call { phone, wish } => return self.call_wished(id, phone, wish, out),
+            Request::Call { phone, wish } => return self.call_wished(now, id, phone, wish, out),
             Request::MuteMicrophone { muted } => self.mute_microphone(muted, out),
             Request::Disconnect { phone } => self.disconnect(phone, out),
             Request::Forget { phone } => self.forget(phone, out),
@@ -182,6 +182,8 @@ impl Policy {
             Timer::OutputPatience => self.output_patience_over(out),
             Timer::CallsPatience => self.calls_patience_over(out),
             Timer::MusicReturns => self.music_returns(out),
+            Timer::AutoAnswer => self.auto_answer_due(now, out),
+            Timer::SettingAside => self.setting_aside_patience_over(now, out),
         }
     }
 

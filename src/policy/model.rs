@@ -313,6 +313,8 @@ pub struct Rules {
     pub calls: bool,
     /// Which ones.
     pub call_phones: CallPhones,
+    /// After how long a call that rings is answered without anybody's help; never if nothing is said.
+    pub auto_answer: Option<Duration>,
     /// How loud our own ring tone is, for phones that send none; silent at 0.
     pub ring_volume: Volume,
 }
@@ -322,6 +324,10 @@ impl Rules {
     pub const MIN_WINDOW: Duration = Duration::from_secs(10);
     /// The longest pairing window.
     pub const MAX_WINDOW: Duration = Duration::from_secs(3600);
+    /// The soonest that a call can be answered by itself.
+    pub const MIN_AUTO_ANSWER: Duration = Duration::from_secs(1);
+    /// The latest; by then most networks have answered themselves.
+    pub const MAX_AUTO_ANSWER: Duration = Duration::from_secs(60);
 }
 
 impl Default for Rules {
@@ -336,6 +342,7 @@ impl Default for Rules {
             max_volume: Volume::MAX,
             calls: true,
             call_phones: CallPhones::All,
+            auto_answer: None,
             ring_volume: Volume(50),
         }
     }

@@ -109,6 +109,12 @@ pub enum Story {
         address: Address,
         caller: String,
     },
+    /// A call is answered because nobody else did.
+    CallAnswersItself {
+        name: String,
+        address: Address,
+        caller: String,
+    },
     /// A call was answered, here or there.
     CallAnswered {
         name: String,
@@ -232,6 +238,7 @@ impl Story {
             | Self::StreamFailed { address, .. }
             | Self::CallComesIn { address, .. }
             | Self::CallGoesOut { address, .. }
+            | Self::CallAnswersItself { address, .. }
             | Self::CallAnswered { address, .. }
             | Self::CallEnded { address, .. }
             | Self::VoiceUp { address, .. }
@@ -265,6 +272,7 @@ impl fmt::Display for Story {
             | Self::BondMissing { .. } => self.fmt_trust(f),
             Self::CallComesIn { .. }
             | Self::CallGoesOut { .. }
+            | Self::CallAnswersItself { .. }
             | Self::CallAnswered { .. }
             | Self::CallEnded { .. }
             | Self::VoiceUp { .. }
@@ -378,6 +386,9 @@ impl Story {
         match self {
             Self::CallComesIn { name, caller, .. } => write!(f, "{caller} calls {name}"),
             Self::CallGoesOut { name, caller, .. } => write!(f, "{name} calls {caller}"),
+            Self::CallAnswersItself { name, caller, .. } => {
+                write!(f, "the call of {caller} to {name} is answered by itself")
+            }
             Self::CallAnswered { name, caller, .. } => {
                 write!(f, "{name} talks with {caller}")
             }

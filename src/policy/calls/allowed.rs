@@ -17,7 +17,8 @@ impl Policy {
     /// A phone brings its calls: says whether it may. That it may not is told once.
     pub(in crate::policy) fn lets_calls_in(&mut self, phone: Address, out: &mut Orders) -> bool {
         let may = self.may_call(phone);
-        if !may && self.is_trusted(phone) && self.calls.refused.insert(phone) {
+        let is_news = !may && self.rules.calls && self.is_trusted(phone);
+        if is_news && self.calls.refused.insert(phone) {
             out.tell(Story::CallsNotAllowed {
                 name: self.name_of(phone),
                 address: phone,

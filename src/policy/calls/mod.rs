@@ -13,7 +13,9 @@ pub mod event;
 pub mod facts;
 
 mod allowed;
+mod answer;
 mod asked;
+mod auto_answer;
 mod hush;
 mod told;
 mod voice;
@@ -41,6 +43,12 @@ pub(super) struct Calls {
     pub(super) last_voice: VoiceId,
     /// The phones that are expected to bring their calls.
     expected: BTreeSet<Address>,
+    /// The call that may be answered by itself.
+    lone: Option<auto_answer::LoneCall>,
+    /// The call that is about to be answered, while others are set aside for it.
+    answering: Option<answer::Answering>,
+    /// The phones whose call was set aside for one that was not answered after all, and for whom.
+    to_take_up: BTreeMap<Address, RequestId>,
     /// The phones that may not use calls and were told of.
     refused: BTreeSet<Address>,
     /// How loud our own ring tone sounds, while it does.
@@ -194,6 +202,7 @@ impl Policy {
             for known in link.calls {
                 out.tell(Story::call_ended(&name, phone, &known.call));
             }
+            self.answering_phone_left(phone, out);
         }
         if let Some(error) = error {
             out.tell(Story::HandsFreeFailed {
@@ -210,8 +219,12 @@ impl Policy {
             return;
         };
         let before = std::mem::take(&mut link.calls);
+        let mut came = None;
         for call in calls {
             let was = before.iter().find(|old| old.call.id == call.id);
+            if was.is_none() {
+                came = Some(call.id);
+            }
             if let Some(story) = Story::call_changed(&name, phone, was, &call) {
                 out.tell(story);
             }
@@ -227,6 +240,9 @@ impl Policy {
             if !link.calls.iter().any(|known| known.call.id == old.call.id) {
                 out.tell(Story::call_ended(&name, phone, &old.call));
             }
+        }
+        if let Some(call) = came {
+            self.call_came(now, phone, call, out);
         }
     }
 
@@ -246,6 +262,8 @@ impl Policy {
     /// Brings ring tone and music in line with the calls there are.
     fn attend(&mut self, out: &mut Orders) {
         self.let_go_of_the_refused(out);
+        self.attend_to_auto_answer(out);
+        self.go_on_answering(out);
         let rings = self.ring_wanted();
         if rings != self.calls.rings {
             self.calls.rings = rings;
@@ -290,7 +308,7 @@ impl Policy {
     }
 
     /// The rules changed: who may not call any more is let go, and what is too loud is not any more.
-    pub(super) fn heed_call_rules(&mut self, out: &mut Orders) {
+    pub(super) fn heed_call_rules(&mut self, now: Now, out: &mut Orders) {
         let ceiling = self.rules.max_volume;
         for known in &mut self.memory.phones {
             // Remembered, so that a ceiling that is raised again makes nothing louder by itself.
@@ -306,6 +324,7 @@ impl Policy {
             }
         }
         self.calls.refused.clear();
+        self.set_auto_answer_clock(now, out);
         self.heed_who_may_call(out);
     }
 

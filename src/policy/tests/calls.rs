@@ -1,6 +1,8 @@
 //! Who rings, who may speak, and what becomes of the music.
 
 mod allowed;
+mod answer;
+mod auto_answer;
 mod wishes;
 
 use super::*;
