@@ -12,7 +12,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Source};
 use super::reference::{self, Key};
-use super::{Settings, duration};
+use super::{RingTone, Settings, SoundCheck, duration};
+use crate::pcm::Melody;
 use crate::policy::model::{
     AdapterChoice, Address, CallPhones, PhoneChoice, Rules, SpeakerName, Volume,
 };
@@ -27,7 +28,7 @@ pub(super) enum Wrong {
 }
 
 /// Reads a whole file.
-pub(super) fn settings(bytes: &[u8]) -> Result<Settings, Vec<Problem>> {
+pub(super) fn settings(bytes: &[u8], check: SoundCheck<'_>) -> Result<Settings, Vec<Problem>> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => return Err(vec![Problem::not_utf8(bytes, error.valid_up_to())]),
@@ -48,6 +49,7 @@ pub(super) fn settings(bytes: &[u8]) -> Result<Settings, Vec<Problem>> {
     };
     walk.root(root.get_ref());
     walk.relations();
+    walk.sounds(check);
     if walk.problems.is_empty() {
         Ok(walk.settings)
     } else {
@@ -144,6 +146,21 @@ impl Walk<'_> {
             // Only the ceiling was set, below the default start: that is what the admin wants.
             self.settings.rules.start_volume = max_volume;
         }
+    }
+
+    /// Checks the sound that is named.
+    fn sounds(&mut self, check: SoundCheck<'_>) {
+        const NAME: &str = "calls.ring-tone";
+        let RingTone::File(file) = &self.settings.ring_tone else {
+            return;
+        };
+        let (Err(why), Some(place)) = (check(file), self.places.get(NAME).cloned()) else {
+            return;
+        };
+        let key = reference::table("calls").and_then(|table| table.key("ring-tone"));
+        let allowed = key.map(|key| key.allowed).unwrap_or_default();
+        let message = format!("{NAME} is {file:?}: {why}; allowed is {allowed}");
+        self.problem(place, message);
     }
 
     fn unknown(&mut self, place: Range<usize>, message: String) {
@@ -372,6 +389,16 @@ pub(super) fn auto_answer(settings: &mut Settings, value: &DeValue<'_>) -> Resul
     } else {
         Err(Wrong::NotAllowed)
     }
+}
+
+pub(super) fn ring_tone(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    let text = text(value)?;
+    settings.ring_tone = match Melody::named(text) {
+        Some(melody) => RingTone::BuiltIn(melody),
+        None if text.starts_with('/') => RingTone::File(text.into()),
+        None => return Err(Wrong::NotAllowed),
+    };
+    Ok(())
 }
 
 pub(super) fn ring_volume(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {

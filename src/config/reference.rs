@@ -159,6 +159,16 @@ pub const TABLES: &[Table] = &[
                 set: read::auto_answer,
             },
             Key {
+                name: "ring-tone",
+                about: "What the speaker rings with for phones that send no ring tone of their own. \
+                        A file must be readable for user dotd, who has no access to /home; while \
+                        it is not there, the default rings.",
+                allowed: "\"warble\", \"bell\", \"chime\", \"marimba\" or the whole path, from / on, of a \
+                          WAV file of at most 30 s and 10 MB",
+                default: Preset::Value("\"warble\""),
+                set: read::ring_tone,
+            },
+            Key {
                 name: "ring-volume",
                 about: "How loud the speaker rings for phones that send no ring tone of their own, \
                         from 0 (not at all) to 100.",

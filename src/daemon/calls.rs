@@ -4,6 +4,7 @@
 //! also while its link is still on the way up.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -11,14 +12,15 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::executor::{Executor, Late};
 use crate::audio::{Role, StreamKey, StreamSpec};
 use crate::bluetooth::{BluetoothError, GatewaySocket, VoiceSocket};
+use crate::config;
 use crate::handsfree::{Links, Voice};
-use crate::pcm::RingTone;
+use crate::pcm::{Melody, Recording, RingTone, WavError};
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
 use crate::policy::calls::facts::VoiceId;
 use crate::policy::model::{Address, Volume};
 use crate::policy::{Event, SoundAction};
 
-/// The sampling rate of the ring tone in Hz: that of most sound cards.
+/// The sampling rate of built-in ring tones in Hz: that of most sound cards.
 const RING_RATE: u32 = 48_000;
 
 /// The links to phones' audio gateways, and the voices of their calls.
@@ -27,7 +29,12 @@ pub(super) struct Calls {
     voices: HashMap<Address, Talking>,
     events: mpsc::Sender<Event>,
     late: mpsc::UnboundedSender<Late>,
-    rings: bool,
+    /// What to ring with.
+    ring_tone: config::RingTone,
+    /// How loud it is to ring, while it is.
+    rings: Option<Volume>,
+    /// Counts rings, so that a file that is read too late is told from the one that is wanted.
+    rung: u64,
 }
 
 /// A voice from its order on; its link comes later.
@@ -44,15 +51,33 @@ pub(super) struct LateVoice {
     socket: Result<VoiceSocket, BluetoothError>,
 }
 
+/// A ring tone that was read from a file, or not.
+pub(super) struct LateRing {
+    ring: u64,
+    file: PathBuf,
+    recording: Result<Recording, WavError>,
+}
+
 impl Calls {
-    pub(super) fn new(events: mpsc::Sender<Event>, late: mpsc::UnboundedSender<Late>) -> Self {
+    pub(super) fn new(
+        events: mpsc::Sender<Event>,
+        late: mpsc::UnboundedSender<Late>,
+        ring_tone: config::RingTone,
+    ) -> Self {
         Self {
             links: Links::new(events.clone()),
             voices: HashMap::new(),
             events,
             late,
-            rings: false,
+            ring_tone,
+            rings: None,
+            rung: 0,
         }
+    }
+
+    /// Rings with this from the next call on.
+    pub(super) fn set_ring_tone(&mut self, ring_tone: config::RingTone) {
+        self.ring_tone = ring_tone;
     }
 
     /// Takes a link to a phone's audio gateway.
@@ -143,7 +168,7 @@ impl Executor {
         match order {
             SoundAction::Ring { volume } => self.ring(volume),
             SoundAction::StopRinging => {
-                self.calls.rings = false;
+                self.calls.rings = None;
                 self.audio.release(StreamKey::Ring);
             }
             SoundAction::MuteMicrophone { muted } => {
@@ -158,18 +183,58 @@ impl Executor {
     }
 
     fn ring(&mut self, volume: Volume) {
-        if std::mem::replace(&mut self.calls.rings, true) {
+        if self.calls.rings.replace(volume).is_some() {
             return self.audio.set_volume(StreamKey::Ring, volume);
         }
+        self.calls.rung += 1;
+        match &self.calls.ring_tone {
+            config::RingTone::BuiltIn(melody) => {
+                self.play_ring(RingTone::built_in(*melody, RING_RATE), volume);
+            }
+            config::RingTone::File(file) => {
+                let (ring, file) = (self.calls.rung, file.clone());
+                let late = self.calls.late.clone();
+                tokio::task::spawn_blocking(move || {
+                    let recording = Recording::read(&file);
+                    let arrived = LateRing {
+                        ring,
+                        file,
+                        recording,
+                    };
+                    // Fails only when the daemon is ending.
+                    late.send(Late::Ring(arrived)).ok();
+                });
+            }
+        }
+    }
+
+    /// Rings with what was read, if it still rings.
+    pub(super) fn ring_arrived(&mut self, late: LateRing) {
+        let Some(volume) = self.calls.rings.filter(|_| late.ring == self.calls.rung) else {
+            return;
+        };
+        let tone = match late.recording {
+            Ok(recording) => RingTone::recorded(recording),
+            Err(error) => {
+                tracing::warn!(
+                    "the ring tone {} is not played: {error}; see calls.ring-tone in dotd.toml",
+                    late.file.display()
+                );
+                RingTone::built_in(Melody::default(), RING_RATE)
+            }
+        };
+        self.play_ring(tone, volume);
+    }
+
+    fn play_ring(&self, tone: RingTone, volume: Volume) {
         let spec = StreamSpec {
             name: "Ring tone".to_owned(),
             role: Role::Notification,
-            rate: RING_RATE,
+            rate: tone.rate(),
             channels: 1,
             volume,
         };
-        let tone = Box::new(RingTone::new(RING_RATE));
-        self.audio.play(StreamKey::Ring, spec, tone);
+        self.audio.play(StreamKey::Ring, spec, Box::new(tone));
     }
 
     /// Gives a voice link that was waited for its thread, its stream and its microphone.

@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
     let (snapshots, seen) = watch::channel(policy.snapshot());
     let (stories, _) = broadcast::channel(STORIES);
 
-    let calls = Calls::new(events.clone(), late.clone());
+    let calls = Calls::new(events.clone(), late.clone(), settings.ring_tone.clone());
     let streams = Streams::new(events.clone(), late);
     let figures = streams.figures();
     let figures = Arc::new(move |transport: &_| figures.of(transport));
@@ -218,6 +218,8 @@ impl Speaker {
                 if settings.audio != self.settings.audio {
                     self.executor.audio.reconfigure(audio_settings(&settings));
                 }
+                let ring_tone = settings.ring_tone.clone();
+                self.executor.calls.set_ring_tone(ring_tone);
                 self.settings = settings.clone();
                 self.handle(Event::ConfigLoaded(settings.rules));
             }
