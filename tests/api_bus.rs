@@ -92,6 +92,7 @@ async fn phones_are_objects() {
             ("Connected", "true"),
             ("FirstSeen", "uint64 1700000000"),
             ("Gateway", "@a{sv} {}"),
+            ("CallsAllowed", "true"),
             ("HandsFree", "false"),
             ("LastSeen", "uint64 1700000100"),
             ("Name", "\"Anna's iPhone\""),

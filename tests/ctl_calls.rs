@@ -87,6 +87,30 @@ fn status_and_phones_show_who_is_in_a_call() {
     );
 }
 
+#[test]
+fn a_phone_that_may_not_use_calls_is_shown_so() {
+    let mut snapshot = kitchen();
+    for phone in &mut snapshot.phones {
+        phone.calls_allowed = false;
+    }
+    let scene = Scene::new(snapshot, granted());
+    let phones = scene.dotctl(&["phones"]).succeeds();
+    let ends = [
+        "volume 45, calls not allowed",
+        "volume 60, calls not allowed",
+        "2023",
+    ];
+    assert!(
+        phones
+            .lines()
+            .zip(ends)
+            .all(|(line, end)| line.ends_with(end)),
+        "{phones}"
+    );
+    let phones = scene.dotctl(&["phones", "--json"]).json();
+    assert_eq!(phones[0]["calls_allowed"], json!(false));
+}
+
 /// What is typed after `call`, what is told, and what the policy is asked for.
 type Case<'a> = (&'a [&'a str], &'a str, Option<Address>, CallWish);
 

@@ -110,15 +110,15 @@ fn status_as_json_keeps_its_promise() {
                             "channel_mode": "joint stereo", "max_bitpool": 53, "packets": 1000,
                             "lost": 3, "concealed_ms": 0, "underruns": 0, "buffer_ms": 0,
                             "delay_ms": 92, "drift_ppm": 0.0, "bit_rate": 328_000},
-                 "hands_free": null},
+                 "calls_allowed": true, "hands_free": null},
                 {"name": "Bob's Pixel", "address": "DA:4C:10:DE:00:02", "trusted": true,
                  "bonded": true, "connected": true, "playing": false, "volume": 60,
                  "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null,
-                 "hands_free": null},
+                 "calls_allowed": true, "hands_free": null},
                 {"name": "Eve's Pixel", "address": "DA:4C:10:DE:00:03", "trusted": true,
                  "bonded": true, "connected": false, "playing": false, "volume": 60,
                  "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null,
-                 "hands_free": null},
+                 "calls_allowed": true, "hands_free": null},
             ],
         })
     );

@@ -40,7 +40,8 @@ impl Calls {
     )
 )]
 impl Calls {
-    /// Answers what rings. Calls that are up, of other phones too, are held, or ended if so wanted.
+    /// Answers what rings. Calls that are up, of other phones too, are held, or ended if so wanted;
+    /// if one of another phone is not, what rings is not answered.
     async fn answer(&self, end_others: bool) -> Result<(), Error> {
         self.wish(CallWish::Answer { end_others }).await
     }

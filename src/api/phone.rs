@@ -124,6 +124,12 @@ impl Phone {
         Ok(self.view()?.volume)
     }
 
+    /// Whether it may use calls, by calls.enabled and calls.phones of the configuration.
+    #[zbus(property)]
+    fn calls_allowed(&self) -> fdo::Result<bool> {
+        Ok(self.view()?.calls_allowed)
+    }
+
     /// Whether it is connected for calls.
     #[zbus(property)]
     fn hands_free(&self) -> fdo::Result<bool> {

@@ -121,6 +121,7 @@ pub(super) struct PhoneView {
     pub(super) playing: bool,
     pub(super) codec: &'static str,
     pub(super) volume: u8,
+    pub(super) calls_allowed: bool,
     pub(super) hands_free: bool,
     pub(super) voice: String,
     pub(super) call_volume: u8,
@@ -143,6 +144,7 @@ impl From<&PhoneStatus> for PhoneView {
             playing: phone.stream.is_some(),
             codec: phone.stream.as_ref().map_or("", |s| s.format.codec()),
             volume: phone.volume.percent(),
+            calls_allowed: phone.calls_allowed,
             hands_free: calls.is_some(),
             voice: voice.map(|codec| codec.to_string()).unwrap_or_default(),
             call_volume: calls.map_or(0, |calls| calls.volume.percent()),
@@ -155,7 +157,7 @@ impl From<&PhoneStatus> for PhoneView {
 }
 
 impl PhoneView {
-    pub(super) fn properties(self) -> Properties<15> {
+    pub(super) fn properties(self) -> Properties<16> {
         [
             ("Address", self.address.into()),
             ("Name", self.name.into()),
@@ -165,6 +167,7 @@ impl PhoneView {
             ("Playing", self.playing.into()),
             ("Codec", self.codec.into()),
             ("Volume", self.volume.into()),
+            ("CallsAllowed", self.calls_allowed.into()),
             ("HandsFree", self.hands_free.into()),
             ("Voice", self.voice.into()),
             ("CallVolume", self.call_volume.into()),

@@ -151,8 +151,12 @@ impl Orders {
             RadioAction::ClearTrusted { phone } => {
                 device::clear_trusted(&session.adapter()?, phone).await
             }
-            RadioAction::Connect { phone, attempt } => {
-                self.connect(phone, attempt);
+            RadioAction::Connect {
+                phone,
+                attempt,
+                hands_free,
+            } => {
+                self.connect(phone, attempt, hands_free);
                 Ok(())
             }
             RadioAction::Player { phone, command } => {
@@ -254,12 +258,12 @@ impl Orders {
         default.map(drop)
     }
 
-    fn connect(&self, phone: Address, attempt: AttemptId) {
+    fn connect(&self, phone: Address, attempt: AttemptId, hands_free: bool) {
         let adapter = self.session.adapter();
         let events = self.events.clone();
         tokio::spawn(async move {
             let connected = match adapter {
-                Ok(adapter) => device::connect(&adapter, phone).await,
+                Ok(adapter) => device::connect(&adapter, phone, hands_free).await,
                 Err(error) => Err(error.to_string()),
             };
             let error = connected.err();

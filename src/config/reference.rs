@@ -140,6 +140,35 @@ pub const TABLES: &[Table] = &[
                 set: read::calls_enabled,
             },
             Key {
+                name: "phones",
+                about: "Which phones may use calls. The music of the others is not touched. A name \
+                        can be changed on the phone, an address cannot; `dotctl phones` lists both. \
+                        A call that is up when this changes goes on.",
+                allowed: "\"all\", or a list of whole names and addresses like [\"Anna's iPhone\", \
+                          \"00:1A:7D:DA:71:13\"]",
+                default: Preset::Value("\"all\""),
+                set: read::call_phones,
+            },
+            Key {
+                name: "auto-answer",
+                about: "After how many seconds a call that rings is answered by itself. Whoever \
+                        calls then hears the room. A call that comes while there is another one, \
+                        on whatever phone, is never answered by itself.",
+                allowed: "\"off\", or 1 to 60 seconds, written as a number (5) or as text (\"5s\")",
+                default: Preset::Value("\"off\""),
+                set: read::auto_answer,
+            },
+            Key {
+                name: "ring-tone",
+                about: "What the speaker rings with for phones that send no ring tone of their own. \
+                        A file must be readable for user dotd, who has no access to /home; while \
+                        it is not there, the default rings.",
+                allowed: "\"warble\", \"bell\", \"chime\", \"marimba\" or the whole path, from / on, of a \
+                          WAV file of at most 30 s and 10 MB",
+                default: Preset::Value("\"warble\""),
+                set: read::ring_tone,
+            },
+            Key {
                 name: "ring-volume",
                 about: "How loud the speaker rings for phones that send no ring tone of their own, \
                         from 0 (not at all) to 100.",

@@ -171,6 +171,9 @@ pub struct CallArgs {
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum CallCommand {
     /// Answer what rings or waits; calls that are up are set aside
+    ///
+    /// It is answered once nobody talks on another phone any more. If a call there cannot be set
+    /// aside, nothing is answered.
     Answer {
         /// End them instead
         #[arg(long)]

@@ -62,7 +62,8 @@ const JSON: &[&str] = &[
      removed. Times are seconds since 1970, volumes 0 to 100; what is not there is null. When a \
      command fails it prints nothing; the reason goes to standard error.",
     "A phone has: `name`, `address`, `trusted`, `bonded` (without it a trusted phone has to pair \
-     again), `connected`, `playing`, `volume`, `first_seen`, `last_seen`, and `stream`, null while \
+     again), `connected`, `playing`, `volume`, `first_seen`, `last_seen`, `calls_allowed` (by \
+     `calls.enabled` and `calls.phones` of dotd.toml(5)), and `stream`, null while \
      it does not play: `codec`, `rate`, `channels`, `channel_mode`, `max_bitpool`, and once sound \
      comes out `packets`, `lost`, `concealed_ms`, `underruns`, `buffer_ms`, `delay_ms`, \
      `drift_ppm`, `bit_rate`; and `hands_free`, null while it is not connected for calls: `voice` \

@@ -78,6 +78,7 @@ pub(super) struct PhoneShape {
     pub(super) first_seen: Option<u64>,
     pub(super) last_seen: Option<u64>,
     pub(super) stream: Option<Json>,
+    pub(super) calls_allowed: bool,
     pub(super) hands_free: Option<HandsFreeShape>,
 }
 
@@ -162,6 +163,7 @@ impl PhoneShape {
             first_seen: set(take(&mut from, "FirstSeen")?),
             last_seen: set(take(&mut from, "LastSeen")?),
             stream: playing.then(|| json(&stream)),
+            calls_allowed: take(&mut from, "CallsAllowed")?,
             hands_free,
         })
     }

@@ -4,6 +4,7 @@
 //! also while its link is still on the way up.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -11,14 +12,15 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::executor::{Executor, Late};
 use crate::audio::{Role, StreamKey, StreamSpec};
 use crate::bluetooth::{BluetoothError, GatewaySocket, VoiceSocket};
-use crate::config::AudioSettings;
+use crate::config::{self, Settings};
 use crate::handsfree::{self, Links, Voice, hfp_codec};
-use crate::pcm::RingTone;
+use crate::pcm::{Melody, Recording, RingTone, WavError};
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
+use crate::policy::calls::facts::VoiceId;
 use crate::policy::model::{Address, Volume};
 use crate::policy::{Event, SoundAction};
 
-/// The sampling rate of the ring tone in Hz: that of most sound cards.
+/// The sampling rate of built-in ring tones in Hz: that of most sound cards.
 const RING_RATE: u32 = 48_000;
 
 /// The links to phones' audio gateways, and the voices of their calls.
@@ -31,14 +33,16 @@ pub(super) struct Calls {
     voices: HashMap<Address, Talking>,
     events: mpsc::Sender<Event>,
     late: mpsc::UnboundedSender<Late>,
-    rings: bool,
-    /// Counts voices, so that a link that comes up too late is told from the one that is wanted.
-    begun: u64,
+    /// What to ring with.
+    ring_tone: config::RingTone,
+    /// How loud it is to ring, while it is.
+    rings: Option<Volume>,
+    /// Counts rings, so that a file that is read too late is told from the one that is wanted.
+    rung: u64,
 }
 
 /// A voice from its order on; its link comes later.
 struct Talking {
-    begun: u64,
     spec: VoiceSpec,
     voice: Option<Voice>,
 }
@@ -46,8 +50,16 @@ struct Talking {
 /// A voice link that came up, or not.
 pub(super) struct LateVoice {
     phone: Address,
-    begun: u64,
+    /// There may be a later one by now.
+    id: VoiceId,
     socket: Result<VoiceSocket, BluetoothError>,
+}
+
+/// A ring tone that was read from a file, or not.
+pub(super) struct LateRing {
+    ring: u64,
+    file: PathBuf,
+    recording: Result<Recording, WavError>,
 }
 
 impl Calls {
@@ -55,18 +67,24 @@ impl Calls {
     pub(super) fn new(
         events: mpsc::Sender<Event>,
         late: mpsc::UnboundedSender<Late>,
-        settings: &AudioSettings,
+        settings: &Settings,
     ) -> Self {
         Self {
-            links: Links::new(events.clone(), settings.echo_cancelling),
-            echo_cancelling: settings.echo_cancelling,
+            links: Links::new(events.clone(), settings.audio.echo_cancelling),
+            echo_cancelling: settings.audio.echo_cancelling,
             canceller_works: true,
             voices: HashMap::new(),
             events,
             late,
-            rings: false,
-            begun: 0,
+            ring_tone: settings.ring_tone.clone(),
+            rings: None,
+            rung: 0,
         }
+    }
+
+    /// Rings with this from the next call on.
+    pub(super) fn set_ring_tone(&mut self, ring_tone: config::RingTone) {
+        self.ring_tone = ring_tone;
     }
 
     /// Takes a link to a phone's audio gateway.
@@ -81,26 +99,21 @@ impl Calls {
         spec: VoiceSpec,
         link: impl Future<Output = Result<VoiceSocket, BluetoothError>> + Send + 'static,
     ) {
-        self.begun += 1;
-        let begun = self.begun;
+        let id = spec.id;
         let voice = None;
-        self.voices.insert(phone, Talking { begun, spec, voice });
+        self.voices.insert(phone, Talking { spec, voice });
         let late = self.late.clone();
         tokio::spawn(async move {
             let socket = link.await;
-            let arrived = LateVoice {
-                phone,
-                begun,
-                socket,
-            };
+            let arrived = LateVoice { phone, id, socket };
             // Fails only when the daemon is ending; the link closes then.
             late.send(Late::Voice(arrived)).ok();
         });
     }
 
-    fn ended(&mut self, phone: Address, error: Option<String>) {
+    fn ended(&mut self, phone: Address, voice: VoiceId, error: Option<String>) {
         self.voices.remove(&phone);
-        let fact = HandsFreeFact::VoiceEnded { error };
+        let fact = HandsFreeFact::VoiceEnded { voice, error };
         // At once if there is room, so that it is told before what the phone does next.
         if let Err(TrySendError::Full(event)) =
             self.events.try_send(Event::HandsFree { phone, fact })
@@ -176,7 +189,7 @@ impl Executor {
         match order {
             SoundAction::Ring { volume } => self.ring(volume),
             SoundAction::StopRinging => {
-                self.calls.rings = false;
+                self.calls.rings = None;
                 self.audio.release(StreamKey::Ring);
             }
             SoundAction::MuteMicrophone { muted } => {
@@ -195,49 +208,82 @@ impl Executor {
     }
 
     fn ring(&mut self, volume: Volume) {
-        if std::mem::replace(&mut self.calls.rings, true) {
+        if self.calls.rings.replace(volume).is_some() {
             return self.audio.set_volume(StreamKey::Ring, volume);
         }
+        self.calls.rung += 1;
+        match &self.calls.ring_tone {
+            config::RingTone::BuiltIn(melody) => {
+                self.play_ring(RingTone::built_in(*melody, RING_RATE), volume);
+            }
+            config::RingTone::File(file) => {
+                let (ring, file) = (self.calls.rung, file.clone());
+                let late = self.calls.late.clone();
+                tokio::task::spawn_blocking(move || {
+                    let recording = Recording::read(&file);
+                    let arrived = LateRing {
+                        ring,
+                        file,
+                        recording,
+                    };
+                    // Fails only when the daemon is ending.
+                    late.send(Late::Ring(arrived)).ok();
+                });
+            }
+        }
+    }
+
+    /// Rings with what was read, if it still rings.
+    pub(super) fn ring_arrived(&mut self, late: LateRing) {
+        let Some(volume) = self.calls.rings.filter(|_| late.ring == self.calls.rung) else {
+            return;
+        };
+        let tone = match late.recording {
+            Ok(recording) => RingTone::recorded(recording),
+            Err(error) => {
+                tracing::warn!(
+                    "the ring tone {} is not played: {error}; see calls.ring-tone in dotd.toml",
+                    late.file.display()
+                );
+                RingTone::built_in(Melody::default(), RING_RATE)
+            }
+        };
+        self.play_ring(tone, volume);
+    }
+
+    fn play_ring(&self, tone: RingTone, volume: Volume) {
         let spec = StreamSpec {
             name: "Ring tone".to_owned(),
             role: Role::Notification,
-            rate: RING_RATE,
+            rate: tone.rate(),
             channels: 1,
             volume,
         };
-        let tone = Box::new(RingTone::new(RING_RATE));
-        self.audio.play(StreamKey::Ring, spec, tone);
+        self.audio.play(StreamKey::Ring, spec, Box::new(tone));
     }
 
     /// Gives a voice link that was waited for its thread, its stream and its microphone.
     pub(super) fn voice_arrived(&mut self, late: LateVoice) {
-        let LateVoice {
-            phone,
-            begun,
-            socket,
-        } = late;
+        let LateVoice { phone, id, socket } = late;
         let Some(talking) = self.calls.voices.get_mut(&phone) else {
             return;
         };
-        if talking.begun != begun {
+        if talking.spec.id != id {
             return;
         }
         let spec = &talking.spec;
         let events = self.calls.events.clone();
         let withdrawn = socket.as_ref().is_err_and(BluetoothError::is_withdrawal);
         let voice = socket.map_err(|error| error.to_string()).and_then(|link| {
-            let codec = hfp_codec(spec.codec);
-            let (muted, microphone) = (spec.muted, spec.microphone);
-            Voice::start(phone, link.fd, link.mtu, codec, muted, microphone, events)
-                .map_err(|error| error.to_string())
+            Voice::start(phone, link.fd, link.mtu, spec, events).map_err(|error| error.to_string())
         });
         match voice {
             Ok(voice) => {
                 talking.voice = Some(voice);
                 self.play_voice(phone);
             }
-            Err(_) if withdrawn => self.calls.ended(phone, None),
-            Err(error) => self.calls.ended(phone, Some(error)),
+            Err(_) if withdrawn => self.calls.ended(phone, id, None),
+            Err(error) => self.calls.ended(phone, id, Some(error)),
         }
     }
 

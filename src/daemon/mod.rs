@@ -39,7 +39,12 @@ use error::DaemonError;
 )]
 pub fn main() -> ExitCode {
     let arguments = DaemonArgs::parse();
-    let settings = match config::load(&arguments.config) {
+    let load = if arguments.check_config {
+        config::load
+    } else {
+        config::load_alone
+    };
+    let settings = match load(&arguments.config) {
         Ok(settings) => settings,
         Err(problems) => {
             eprintln!("{problems}");

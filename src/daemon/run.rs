@@ -52,7 +52,7 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
     let (snapshots, seen) = watch::channel(policy.snapshot());
     let (stories, _) = broadcast::channel(STORIES);
 
-    let calls = Calls::new(events.clone(), late.clone(), &settings.audio);
+    let calls = Calls::new(events.clone(), late.clone(), &settings);
     let streams = Streams::new(events.clone(), late);
     let figures = streams.figures();
     let figures = Arc::new(move |transport: &_| figures.of(transport));
@@ -210,6 +210,8 @@ impl Speaker {
                     self.executor.audio.reconfigure(audio_settings(&settings));
                     self.executor.cancel_echo(settings.audio.echo_cancelling);
                 }
+                let ring_tone = settings.ring_tone.clone();
+                self.executor.calls.set_ring_tone(ring_tone);
                 self.settings = settings.clone();
                 self.handle(Event::ConfigLoaded(settings.rules));
             }

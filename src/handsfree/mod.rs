@@ -16,7 +16,6 @@ mod words;
 
 pub use link::Links;
 pub use voice::{Voice, VoiceError, VoiceMeters, VoiceReading};
-pub use words::hfp_codec;
 
 use crate::hfp::{BatteryLevel, Codecs, Config, Gain};
 

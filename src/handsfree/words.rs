@@ -154,7 +154,7 @@ pub(super) fn voice_codec(codec: Codec) -> VoiceCodec {
 }
 
 /// Says a codec in the machine's words.
-pub fn hfp_codec(codec: VoiceCodec) -> Codec {
+pub(super) fn hfp_codec(codec: VoiceCodec) -> Codec {
     match codec {
         VoiceCodec::Cvsd => Codec::Cvsd,
         VoiceCodec::Msbc => Codec::Msbc,

@@ -116,6 +116,8 @@ pub enum RadioAction {
         phone: Address,
         /// To tell its end by.
         attempt: AttemptId,
+        /// Whether to connect its calls as well as its music.
+        hands_free: bool,
     },
     /// Connect the calls of a phone that is connected; if it has none, that is no news.
     ConnectHandsFree {

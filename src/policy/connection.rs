@@ -59,14 +59,16 @@ impl Policy {
         let newly_bonded = facts.bonded && !self.phones.get(&phone).is_some_and(|old| old.bonded);
         self.phones.insert(phone, facts.clone());
         Self::clear_trusted(&facts, out);
+        let mut renamed = false;
         if let Some(known) = self
             .memory
             .phones
             .iter_mut()
             .find(|known| known.address == phone)
         {
-            if is_a_name(&facts) {
+            if is_a_name(&facts) && known.name != facts.name {
                 known.name.clone_from(&facts.name);
+                renamed = true;
             }
             if facts.connected && !was_connected {
                 known.last_seen = now.unix;
@@ -82,6 +84,9 @@ impl Policy {
             self.note_bond(now, &facts, out);
         } else if !facts.bonded {
             self.note_no_bond(phone);
+        }
+        if renamed {
+            self.heed_who_may_call(out);
         }
         if was_trusted && !was_connected && self.is_unread(phone) {
             out.push(Action::ArmTimer {
@@ -193,6 +198,7 @@ impl Policy {
                 ),
             ));
         }
+        let hands_free = self.may_call(phone);
         let Connection {
             under_way,
             attempts,
@@ -200,7 +206,11 @@ impl Policy {
         let attempt = under_way.entry(phone).or_insert_with(|| {
             *attempts += 1;
             let attempt = AttemptId(*attempts);
-            out.radio(RadioAction::Connect { phone, attempt });
+            out.radio(RadioAction::Connect {
+                phone,
+                attempt,
+                hands_free,
+            });
             Attempt {
                 id: attempt,
                 waiting: Vec::new(),

@@ -323,6 +323,10 @@ pub enum Timer {
     CallsPatience,
     /// It was quiet for long enough after a call.
     MusicReturns,
+    /// A call has rung for as long as the admin lets it before it is answered.
+    AutoAnswer,
+    /// Another phone has had time to set its call aside for one that is to be answered.
+    SettingAside,
 }
 
 /// An event with its time: one line of a recorded session.

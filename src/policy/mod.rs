@@ -146,7 +146,7 @@ impl Policy {
                 attempt,
                 error,
             } => self.connect_ended(phone, attempt, error, out),
-            Event::ConfigLoaded(rules) => self.config_loaded(rules, out),
+            Event::ConfigLoaded(rules) => self.config_loaded(now, rules, out),
             Event::ConfigRefused { problems } => self.config_refused(problems, out),
             Event::MemoryUnsaved { error } => self.memory_unsaved(error, out),
             Event::MemorySaved => self.memory_saved(out),
@@ -168,7 +168,7 @@ impl Policy {
                 Ok(()) => return, // answered by connect_ended
                 Err(rejection) => Err(rejection),
             },
-            Request::Call { phone, wish } => return self.call_wished(id, phone, wish, out),
+            Request::Call { phone, wish } => return self.call_wished(now, id, phone, wish, out),
             Request::MuteMicrophone { muted } => self.mute_microphone(muted, out),
             Request::Disconnect { phone } => self.disconnect(phone, out),
             Request::Forget { phone } => self.forget(phone, out),
@@ -187,6 +187,8 @@ impl Policy {
             Timer::OutputPatience => self.output_patience_over(out),
             Timer::CallsPatience => self.calls_patience_over(out),
             Timer::MusicReturns => self.music_returns(out),
+            Timer::AutoAnswer => self.auto_answer_due(now, out),
+            Timer::SettingAside => self.setting_aside_patience_over(now, out),
         }
     }
 

@@ -263,6 +263,41 @@ pub enum AdapterChoice {
     Addressed(Address),
 }
 
+/// Which phones may bring their calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallPhones {
+    /// All that are trusted.
+    All,
+    /// Only these.
+    Only(Vec<PhoneChoice>),
+}
+
+impl CallPhones {
+    /// Says whether the phone with this address, which calls itself `name`, is one of them. Case does
+    /// not matter, nor which apostrophe it is: iPhones write one that few keyboards have.
+    pub fn include(&self, address: Address, name: &str) -> bool {
+        let folded = |name: &str| name.trim().to_lowercase().replace('\u{2019}', "'");
+        match self {
+            Self::All => true,
+            Self::Only(phones) => phones.iter().any(|choice| match choice {
+                PhoneChoice::Addressed(one) => *one == address,
+                PhoneChoice::Named(one) => folded(one) == folded(name),
+            }),
+        }
+    }
+}
+
+/// A phone as the admin names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhoneChoice {
+    /// By its whole name.
+    Named(String),
+    /// By its address.
+    Addressed(Address),
+}
+
 /// What the admin decided that the policy goes by; the rest of the configuration is the adapters'.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
@@ -282,6 +317,10 @@ pub struct Rules {
     pub max_volume: Volume,
     /// Whether phones may bring their calls.
     pub calls: bool,
+    /// Which ones.
+    pub call_phones: CallPhones,
+    /// After how long a call that rings is answered without anybody's help; never if nothing is said.
+    pub auto_answer: Option<Duration>,
     /// How loud our own ring tone is, for phones that send none; silent at 0.
     pub ring_volume: Volume,
 }
@@ -291,6 +330,10 @@ impl Rules {
     pub const MIN_WINDOW: Duration = Duration::from_secs(10);
     /// The longest pairing window.
     pub const MAX_WINDOW: Duration = Duration::from_secs(3600);
+    /// The soonest that a call can be answered by itself.
+    pub const MIN_AUTO_ANSWER: Duration = Duration::from_secs(1);
+    /// The latest; by then most networks have answered themselves.
+    pub const MAX_AUTO_ANSWER: Duration = Duration::from_secs(60);
 }
 
 impl Default for Rules {
@@ -304,6 +347,8 @@ impl Default for Rules {
             start_volume: Volume(60),
             max_volume: Volume::MAX,
             calls: true,
+            call_phones: CallPhones::All,
+            auto_answer: None,
             ring_volume: Volume(50),
         }
     }
@@ -479,6 +524,26 @@ mod tests {
             Err(BadName::TooLong(250))
         );
         assert!(SpeakerName::new(&"é".repeat(124)).is_ok());
+    }
+
+    #[test]
+    fn phones_are_chosen_by_whole_name_or_address() {
+        let (anna, ben) = (Address([1; 6]), Address([2; 6]));
+        let only = CallPhones::Only(vec![
+            PhoneChoice::Named("Anna's iPhone".into()),
+            PhoneChoice::Addressed(ben),
+        ]);
+        for (address, name, one_of_them) in [
+            (anna, "anna's iphone ", true),
+            (anna, "Anna\u{2019}s iPhone", true),
+            (anna, "Anna", false),
+            (anna, "", false),
+            (ben, "whatever", true),
+        ] {
+            assert_eq!(only.include(address, name), one_of_them, "{name}");
+            assert!(CallPhones::All.include(address, name));
+            assert!(!CallPhones::Only(Vec::new()).include(address, name));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Invariant: a phone becomes trusted only by a bond made, or a link used, while the window was open
 //! (or by BlueZ's word when dotd comes to an adapter: the trusted flag, which is cleared whenever it
 //! is seen, since any program on the machine may set it); a service is open only to a phone that is
-//! bonded *and* trusted.
+//! bonded *and* trusted, and calls only to one that the rules name.
 //! The agent is the gate: BlueZ's `Pairable` alone lets a stranger in with a "no bonding" link.
 //!
 //! ```text
@@ -32,6 +32,9 @@ const REFUSALS_KEPT: usize = 16;
 const SERVICES: [&str; 8] = [
     "110a", "110b", "110c", "110d", "110e", "110f", "111e", "111f",
 ];
+
+/// Those of them that are about calls.
+const CALL_SERVICES: [&str; 2] = ["111e", "111f"];
 
 /// The window and who went through it.
 #[derive(Debug, Default)]
@@ -83,10 +86,14 @@ impl Pairing {
 
 /// Says whether a speaker has this service, by its full UUID.
 fn is_ours(uuid: &str) -> bool {
+    is_one_of(&SERVICES, uuid)
+}
+
+fn is_one_of(services: &[&str], uuid: &str) -> bool {
     let uuid = uuid.to_ascii_lowercase();
     uuid.strip_prefix("0000")
         .and_then(|rest| rest.strip_suffix("-0000-1000-8000-00805f9b34fb"))
-        .is_some_and(|short| SERVICES.contains(&short))
+        .is_some_and(|short| services.contains(&short))
 }
 
 impl Policy {
@@ -217,13 +224,13 @@ impl Policy {
         if is_ours(uuid) && facts.bonded {
             if self.is_trusted(phone) {
                 self.note_bond(now, facts, out);
-                return true;
+                return self.may_use_ours(phone, uuid, out);
             }
             // A bond that was to be removed is none: who was forgotten pairs anew.
             let welcome = self.pairing.is_open() && !self.memory.forgotten.contains(&phone);
             if self.pairing.is_admitted(phone, now) || welcome {
                 self.trust(now, facts, out);
-                return true;
+                return self.may_use_ours(phone, uuid, out);
             }
         }
         if !self.is_trusted(phone) && self.pairing.is_news(phone, now) {
@@ -234,6 +241,11 @@ impl Policy {
             });
         }
         false
+    }
+
+    /// Not every phone that is trusted may bring its calls.
+    fn may_use_ours(&mut self, phone: Address, uuid: &str, out: &mut Orders) -> bool {
+        !is_one_of(&CALL_SERVICES, uuid) || self.lets_calls_in(phone, out)
     }
 
     fn refuse_pairing(

@@ -109,6 +109,8 @@ pub struct PhoneStatus {
     pub stream: Option<StreamStatus>,
     /// Its volume.
     pub volume: Volume,
+    /// Whether it may use calls.
+    pub calls_allowed: bool,
     /// Its calls; nothing while it is not connected for calls.
     pub hands_free: Option<HandsFreeStatus>,
     /// When it was trusted, in seconds since 1970.

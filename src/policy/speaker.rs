@@ -2,7 +2,7 @@
 //!
 //! Invariant: a configuration is applied whole or not at all, and without touching what plays.
 
-use super::model::{Rules, SpeakerName};
+use super::model::{Now, Rules, SpeakerName};
 use super::snapshot::{PhoneStatus, Snapshot};
 use super::{Orders, Policy, RadioAction, Rejection, Story};
 
@@ -40,7 +40,7 @@ impl Policy {
         out.tell(Story::Renamed { name });
     }
 
-    pub(super) fn config_loaded(&mut self, rules: Rules, out: &mut Orders) {
+    pub(super) fn config_loaded(&mut self, now: Now, rules: Rules, out: &mut Orders) {
         self.config_problems = None;
         let name_before = self.speaker_name();
         let volumes = self.volumes();
@@ -53,7 +53,7 @@ impl Policy {
         }
         self.name_changed(name_before, out);
         self.ceiling_changed(volumes, out);
-        self.heed_call_rules(out);
+        self.heed_call_rules(now, out);
         out.tell(Story::ConfigApplied);
     }
 
@@ -85,6 +85,7 @@ impl Policy {
                 connected: facts.is_some_and(|facts| facts.connected),
                 stream: self.playback.stream_of(known.address),
                 volume: self.volume_of(known.address),
+                calls_allowed: self.may_call(known.address),
                 hands_free: self.hands_free_status(known.address),
                 first_seen: Some(known.first_seen),
                 last_seen: Some(known.last_seen),
@@ -102,6 +103,7 @@ impl Policy {
                 connected: true,
                 stream: None,
                 volume: self.start_volume(),
+                calls_allowed: false,
                 hands_free: None,
                 first_seen: None,
                 last_seen: None,

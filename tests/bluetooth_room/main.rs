@@ -141,7 +141,11 @@ fn nothing_the_room_does_starts_bluetoothd() {
         room.bluetooth.order(RadioAction::PowerOn);
         room.bluetooth.order(RadioAction::CloseWindow);
         let (phone, attempt) = (ANNA, AttemptId(7));
-        let call = RadioAction::Connect { phone, attempt };
+        let call = RadioAction::Connect {
+            phone,
+            attempt,
+            hands_free: true,
+        };
         room.bluetooth.order(call);
         let ended = room.next().await;
         let Event::ConnectEnded {

@@ -146,6 +146,7 @@ pub(crate) fn phone(last: u8, name: &str) -> PhoneStatus {
         connected: false,
         stream: None,
         volume: Volume::new(60).unwrap(),
+        calls_allowed: true,
         hands_free: None,
         first_seen: Some(1_700_000_000),
         last_seen: Some(1_700_000_100),

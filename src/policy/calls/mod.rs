@@ -12,7 +12,10 @@
 pub mod event;
 pub mod facts;
 
+mod allowed;
+mod answer;
 mod asked;
+mod auto_answer;
 mod hush;
 mod told;
 mod voice;
@@ -27,7 +30,7 @@ use super::model::{Address, Now, RequestId, TransportId, Volume};
 use super::snapshot::{CallStatus, HandsFreeStatus, MicrophoneStatus};
 use super::{Action, Orders, Policy, RadioAction, Rejection, SoundAction, Story};
 use event::{HandsFreeFact, HandsFreeOrder};
-use facts::{Call, CallCommand, CallState, Gateway, VoiceCodec};
+use facts::{Call, CallCommand, CallState, Gateway, VoiceCodec, VoiceId};
 
 /// How long a phone that brings its music may take to bring its calls by itself.
 const CALLS_PATIENCE: Duration = Duration::from_secs(3);
@@ -36,8 +39,18 @@ const CALLS_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     links: BTreeMap<Address, Link>,
+    /// The voice link that was ordered last, of all phones.
+    pub(super) last_voice: VoiceId,
     /// The phones that are expected to bring their calls.
     expected: BTreeSet<Address>,
+    /// The call that may be answered by itself.
+    lone: Option<auto_answer::LoneCall>,
+    /// The call that is about to be answered, while others are set aside for it.
+    answering: Option<answer::Answering>,
+    /// The phones whose call was set aside for one that was not answered after all, and for whom.
+    to_take_up: BTreeMap<Address, RequestId>,
+    /// The phones that may not use calls and were told of.
+    refused: BTreeSet<Address>,
     /// How loud our own ring tone sounds, while it does.
     rings: Option<Volume>,
     /// Whether the room is to be quiet.
@@ -62,6 +75,8 @@ struct Link {
     /// How the next voice link is coded.
     codec: VoiceCodec,
     voice: Voice,
+    /// The voice link that was ordered last: whatever is told of another one is late.
+    voice_id: VoiceId,
     /// The phone sends its own ring tone.
     rings_itself: bool,
     assistant: bool,
@@ -87,6 +102,7 @@ impl Default for Link {
             calls: Vec::new(),
             codec: VoiceCodec::default(),
             voice: Voice::None,
+            voice_id: VoiceId::default(),
             rings_itself: false,
             assistant: false,
             microphone: voice::STEPS,
@@ -139,9 +155,11 @@ impl Policy {
             }
             HandsFreeFact::VoiceLeftToUs => self.voice_left_to_us(phone, out),
             HandsFreeFact::VoiceAsked { id } => self.voice_asked(phone, id, out),
-            HandsFreeFact::VoiceUp => self.voice_up(phone, out),
+            HandsFreeFact::VoiceUp { voice } => self.voice_up(phone, voice, out),
             HandsFreeFact::VoiceUnheard { error } => self.tell_voice_failed(phone, error, out),
-            HandsFreeFact::VoiceEnded { error } => self.voice_ended(phone, error, out),
+            HandsFreeFact::VoiceEnded { voice, error } => {
+                self.voice_ended(phone, voice, error, out);
+            }
         }
         self.attend(out);
     }
@@ -165,12 +183,13 @@ impl Policy {
         if let Some(facts) = self.phones.get(&phone).cloned() {
             self.note_bond(now, &facts, out);
         }
-        if !self.is_trusted(phone) || !self.rules.calls {
+        self.calls.expected.remove(&phone);
+        // A newer link takes the place of the older without a word.
+        self.hands_free_ended(phone, None, out);
+        if !self.lets_calls_in(phone, out) {
             Self::order(phone, HandsFreeOrder::Close, out);
             return;
         }
-        self.calls.expected.remove(&phone);
-        self.hands_free_ended(phone, None, out);
         self.calls.links.insert(phone, Link::default());
         self.show_call_volume(phone, out);
     }
@@ -187,6 +206,7 @@ impl Policy {
             for known in link.calls {
                 out.tell(Story::call_ended(&name, phone, &known.call));
             }
+            self.answering_phone_left(phone, out);
         }
         if let Some(error) = error {
             out.tell(Story::HandsFreeFailed {
@@ -203,8 +223,12 @@ impl Policy {
             return;
         };
         let before = std::mem::take(&mut link.calls);
+        let mut came = None;
         for call in calls {
             let was = before.iter().find(|old| old.call.id == call.id);
+            if was.is_none() {
+                came = Some(call.id);
+            }
             if let Some(story) = Story::call_changed(&name, phone, was, &call) {
                 out.tell(story);
             }
@@ -220,6 +244,9 @@ impl Policy {
             if !link.calls.iter().any(|known| known.call.id == old.call.id) {
                 out.tell(Story::call_ended(&name, phone, &old.call));
             }
+        }
+        if let Some(call) = came {
+            self.call_came(now, phone, call, out);
         }
     }
 
@@ -245,6 +272,9 @@ impl Policy {
 
     /// Brings ring tone and music in line with the calls there are.
     fn attend(&mut self, out: &mut Orders) {
+        self.let_go_of_the_refused(out);
+        self.attend_to_auto_answer(out);
+        self.go_on_answering(out);
         let rings = self.ring_wanted();
         if rings != self.calls.rings {
             self.calls.rings = rings;
@@ -270,7 +300,7 @@ impl Policy {
 
     /// A phone has brought its music: its calls should follow.
     pub(super) fn expect_calls(&mut self, phone: Address, out: &mut Orders) {
-        if self.rules.calls && self.is_trusted(phone) && !self.calls.links.contains_key(&phone) {
+        if self.may_call(phone) && !self.calls.links.contains_key(&phone) {
             self.calls.expected.insert(phone);
             out.push(Action::ArmTimer {
                 timer: Timer::CallsPatience,
@@ -281,14 +311,15 @@ impl Policy {
 
     pub(super) fn calls_patience_over(&mut self, out: &mut Orders) {
         for phone in std::mem::take(&mut self.calls.expected) {
-            if self.is_connected(phone) && !self.calls.links.contains_key(&phone) {
+            let away = self.is_connected(phone) && !self.calls.links.contains_key(&phone);
+            if away && self.may_call(phone) {
                 out.radio(RadioAction::ConnectHandsFree { phone });
             }
         }
     }
 
     /// The rules changed: who may not call any more is let go, and what is too loud is not any more.
-    pub(super) fn heed_call_rules(&mut self, out: &mut Orders) {
+    pub(super) fn heed_call_rules(&mut self, now: Now, out: &mut Orders) {
         let ceiling = self.rules.max_volume;
         for known in &mut self.memory.phones {
             // Remembered, so that a ceiling that is raised again makes nothing louder by itself.
@@ -302,13 +333,9 @@ impl Policy {
         } else {
             self.forget_calls(out);
         }
-        let known: Vec<Address> = self.memory.phones.iter().map(|it| it.address).collect();
-        for phone in known {
-            if self.is_connected(phone) {
-                self.expect_calls(phone, out);
-            }
-        }
-        self.attend(out);
+        self.calls.refused.clear();
+        self.set_auto_answer_clock(now, out);
+        self.heed_who_may_call(out);
     }
 
     /// No phone has a call through us any more: the radio is off or gone, or calls are not wanted.

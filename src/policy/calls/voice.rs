@@ -2,11 +2,12 @@
 //!
 //! Invariant: a phone has at most one voice link, and only while its service level connection is
 //! up; a codec that does not come up is given up for a plainer one, and when there is none left, that
-//! is shown until a voice comes up again.
+//! is shown until a voice comes up again. What is told of a voice link counts only while no later one
+//! was ordered.
 
 use super::super::{Action, Orders, Policy, RadioAction, SoundAction, Story};
 use super::event::{HandsFreeOrder, VoiceSpec};
-use super::facts::{CallCommand, VoiceCodec};
+use super::facts::{CallCommand, VoiceCodec, VoiceId};
 use super::{Link, Voice};
 use crate::policy::model::{Address, QuestionId, Volume};
 
@@ -36,17 +37,21 @@ impl Policy {
 
     /// Marks a phone's voice as wanted and describes it; nothing if it must not have one.
     fn wanted_voice(&mut self, phone: Address) -> Option<VoiceSpec> {
-        let voice = self.voice_spec(phone)?;
         if !self.is_trusted(phone) {
             return None;
         }
-        self.with_link(phone, |link| link.voice = Voice::Wanted);
-        Some(voice)
+        let link = self.calls.links.get_mut(&phone)?;
+        let VoiceId(last) = self.calls.last_voice;
+        self.calls.last_voice = VoiceId(last + 1);
+        link.voice_id = self.calls.last_voice;
+        link.voice = Voice::Wanted;
+        self.voice_spec(phone)
     }
 
     fn voice_spec(&self, phone: Address) -> Option<VoiceSpec> {
         let link = self.calls.links.get(&phone)?;
         Some(VoiceSpec {
+            id: link.voice_id,
             codec: link.codec,
             name: self.name_of(phone),
             volume: self.call_volume_of(phone),
@@ -55,11 +60,11 @@ impl Policy {
         })
     }
 
-    pub(super) fn voice_up(&mut self, phone: Address, out: &mut Orders) {
+    pub(super) fn voice_up(&mut self, phone: Address, voice: VoiceId, out: &mut Orders) {
         let Some(link) = self.calls.links.get_mut(&phone) else {
             return;
         };
-        if link.voice != Voice::Wanted {
+        if link.voice != Voice::Wanted || link.voice_id != voice {
             return;
         }
         link.voice = Voice::Up;
@@ -72,10 +77,19 @@ impl Policy {
         });
     }
 
-    pub(super) fn voice_ended(&mut self, phone: Address, error: Option<String>, out: &mut Orders) {
+    pub(super) fn voice_ended(
+        &mut self,
+        phone: Address,
+        voice: VoiceId,
+        error: Option<String>,
+        out: &mut Orders,
+    ) {
         let Some(link) = self.calls.links.get_mut(&phone) else {
             return;
         };
+        if link.voice_id != voice {
+            return;
+        }
         let before = std::mem::take(&mut link.voice);
         let codec = link.codec;
         if before == Voice::None {

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::policy::calls::CallWish;
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder};
-use crate::policy::calls::facts::{Call, CallId, CallState, Direction};
+use crate::policy::calls::facts::{Call, CallId, CallState, Direction, VoiceId};
+use crate::policy::model::{CallPhones, PhoneChoice};
 
 fn phone() -> impl Strategy<Value = Address> {
     (1_u8..5).prop_map(|last| Address::new([0xF0, 0, 0, 0, 0, last]))
@@ -82,6 +83,30 @@ fn wish() -> impl Strategy<Value = CallWish> {
     ]
 }
 
+fn voice() -> impl Strategy<Value = VoiceId> {
+    (0_u64..6).prop_map(VoiceId)
+}
+
+fn call_phones() -> impl Strategy<Value = CallPhones> {
+    let choice = phone().prop_map(PhoneChoice::Addressed);
+    prop_oneof![
+        Just(CallPhones::All),
+        proptest::collection::vec(choice, 1..4).prop_map(CallPhones::Only),
+    ]
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let auto_answer = proptest::option::of((1_u64..60).prop_map(Duration::from_secs));
+    let volume = (0_u8..=100).prop_map(|percent| Volume::new(percent).unwrap());
+    (volume, call_phones(), auto_answer).prop_map(|(volume, call_phones, auto_answer)| Rules {
+        max_volume: volume,
+        start_volume: volume,
+        call_phones,
+        auto_answer,
+        ..Rules::default()
+    })
+}
+
 fn hands_free() -> impl Strategy<Value = HandsFreeFact> {
     let state = prop_oneof![
         Just(CallState::Incoming),
@@ -106,9 +131,9 @@ fn hands_free() -> impl Strategy<Value = HandsFreeFact> {
             HandsFreeFact::Calls { calls: calls.collect() }
         }),
         2 => any::<u64>().prop_map(|id| HandsFreeFact::VoiceAsked { id: QuestionId(id) }),
-        1 => Just(HandsFreeFact::VoiceUp),
-        1 => proptest::option::of(Just("no".to_owned()))
-            .prop_map(|error| HandsFreeFact::VoiceEnded { error }),
+        1 => voice().prop_map(|voice| HandsFreeFact::VoiceUp { voice }),
+        1 => (voice(), proptest::option::of(Just("no".to_owned())))
+            .prop_map(|(voice, error)| HandsFreeFact::VoiceEnded { voice, error }),
         1 => any::<u8>().prop_map(|steps| HandsFreeFact::SpeakerVolume { steps }),
         2 => request.prop_map(|request| HandsFreeFact::CommandEnded { request, result: Ok(()) }),
     ]
@@ -157,11 +182,7 @@ fn event() -> impl Strategy<Value = Event> {
             attempt: AttemptId(attempt),
             error: None,
         }),
-        1 => (0_u8..=100).prop_map(|max| Event::ConfigLoaded(Rules {
-            max_volume: Volume::new(max).unwrap(),
-            start_volume: Volume::new(max).unwrap(),
-            ..Rules::default()
-        })),
+        1 => rules().prop_map(Event::ConfigLoaded),
         1 => Just(Event::TimerFired { timer: Timer::PairingWindow }),
         1 => Just(Event::TimerFired { timer: Timer::AdapterRetry }),
         1 => Just(Event::TimerFired { timer: Timer::RefusalRetry }),
@@ -169,6 +190,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::TimerFired { timer: Timer::UnreadServices }),
         1 => Just(Event::TimerFired { timer: Timer::CallsPatience }),
         1 => Just(Event::TimerFired { timer: Timer::MusicReturns }),
+        1 => Just(Event::TimerFired { timer: Timer::AutoAnswer }),
+        1 => Just(Event::TimerFired { timer: Timer::SettingAside }),
         6 => (phone(), hands_free()).prop_map(|(phone, fact)| Event::HandsFree { phone, fact }),
         1 => (0..2).prop_map(|id| Event::AdapterRefused {
             id: format!("hci{id}"),
@@ -188,6 +211,8 @@ struct Observer {
     window_ordered: bool,
     /// The streams that the audio path has made and not let go.
     streams: BTreeSet<TransportId>,
+    /// The phones that have a voice link, or wait for one.
+    voices: BTreeSet<Address>,
 }
 
 impl Observer {
@@ -230,6 +255,13 @@ impl Observer {
                 } => {
                     assert!(policy.is_trusted(*phone) && voice.volume <= policy.rules.max_volume);
                     assert!(policy.hands_free_status(*phone).is_some());
+                    self.voices.insert(*phone);
+                }
+                Action::HandsFree {
+                    phone,
+                    order: HandsFreeOrder::EndVoice,
+                } => {
+                    self.voices.remove(phone);
                 }
                 _ => {}
             }
@@ -245,6 +277,16 @@ impl Observer {
         }
         check_trust(policy, event, trusted_before);
         check_what_is_shown(policy);
+        self.check_calls(policy);
+    }
+
+    /// Who may not use calls is connected for them only until those there were are over.
+    fn check_calls(&self, policy: &Policy) {
+        for phone in policy.snapshot().phones {
+            if let Some(hands_free) = phone.hands_free.filter(|_| !phone.calls_allowed) {
+                assert!(!hands_free.calls.is_empty() || self.voices.contains(&phone.address));
+            }
+        }
     }
 
     fn check_stream(&mut self, order: &StreamAction, loudest: Volume) {

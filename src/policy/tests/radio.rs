@@ -163,6 +163,7 @@ fn connect(attempt: u64) -> RadioAction {
     RadioAction::Connect {
         phone: ANNA,
         attempt: AttemptId(attempt),
+        hands_free: true,
     }
 }
 
