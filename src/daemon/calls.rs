@@ -13,7 +13,7 @@ use super::executor::{Executor, Late};
 use crate::audio::{Role, StreamKey, StreamSpec};
 use crate::bluetooth::{BluetoothError, GatewaySocket, VoiceSocket};
 use crate::config::{self, Settings};
-use crate::handsfree::{self, Links, Voice, hfp_codec};
+use crate::handsfree::{self, Links, Voice};
 use crate::pcm::{Melody, Recording, RingTone, WavError};
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
 use crate::policy::calls::facts::VoiceId;
