@@ -221,48 +221,9 @@ impl Observer {
         for action in orders {
             match action {
                 Action::Reply { id, .. } => self.replied.push(*id),
-                Action::Radio(RadioAction::Connect { phone, attempt }) => {
-                    self.attempts.push((*phone, *attempt));
-                }
-                Action::Radio(RadioAction::OpenWindow { .. }) => self.window_ordered = true,
-                Action::Radio(
-                    RadioAction::CloseWindow
-                    | RadioAction::CloseOldWindow
-                    | RadioAction::UseAdapter { .. },
-                ) => {
-                    self.window_ordered = false;
-                }
-                Action::Radio(RadioAction::AnswerAgent { allow: true, .. }) => {
-                    let Event::AgentAsked {
-                        phone, question, ..
-                    } = event
-                    else {
-                        panic!("an answer without a question")
-                    };
-                    if let Question::Service { uuid } = question {
-                        assert!(phone.bonded && uuid == MUSIC && policy.is_trusted(phone.address));
-                    } else {
-                        assert!(policy.pairing.is_open());
-                    }
-                }
-                Action::Radio(RadioAction::RouteVoice) => {
-                    assert!(policy.rules.calls && policy.radio.on().is_some());
-                }
+                Action::Radio(order) => self.check_radio(policy, event, order),
                 Action::Stream(order) => self.check_stream(order, policy.rules.max_volume),
-                Action::HandsFree {
-                    phone,
-                    order: HandsFreeOrder::LetVoiceIn { voice, .. },
-                } => {
-                    assert!(policy.is_trusted(*phone) && voice.volume <= policy.rules.max_volume);
-                    assert!(policy.hands_free_status(*phone).is_some());
-                    self.voices.insert(*phone);
-                }
-                Action::HandsFree {
-                    phone,
-                    order: HandsFreeOrder::EndVoice,
-                } => {
-                    self.voices.remove(phone);
-                }
+                Action::HandsFree { phone, order } => self.check_voice(policy, *phone, order),
                 _ => {}
             }
         }
@@ -278,6 +239,47 @@ impl Observer {
         check_trust(policy, event, trusted_before);
         check_what_is_shown(policy);
         self.check_calls(policy);
+    }
+
+    fn check_radio(&mut self, policy: &Policy, event: &Event, order: &RadioAction) {
+        match order {
+            RadioAction::Connect { phone, attempt, .. } => self.attempts.push((*phone, *attempt)),
+            RadioAction::OpenWindow { .. } => self.window_ordered = true,
+            RadioAction::CloseWindow
+            | RadioAction::CloseOldWindow
+            | RadioAction::UseAdapter { .. } => self.window_ordered = false,
+            RadioAction::AnswerAgent { allow: true, .. } => {
+                let Event::AgentAsked {
+                    phone, question, ..
+                } = event
+                else {
+                    panic!("an answer without a question")
+                };
+                if let Question::Service { uuid } = question {
+                    assert!(phone.bonded && uuid == MUSIC && policy.is_trusted(phone.address));
+                } else {
+                    assert!(policy.pairing.is_open());
+                }
+            }
+            RadioAction::RouteVoice => {
+                assert!(policy.rules.calls && policy.radio.on().is_some());
+            }
+            _ => {}
+        }
+    }
+
+    fn check_voice(&mut self, policy: &Policy, phone: Address, order: &HandsFreeOrder) {
+        match order {
+            HandsFreeOrder::LetVoiceIn { voice, .. } => {
+                assert!(policy.is_trusted(phone) && voice.volume <= policy.rules.max_volume);
+                assert!(policy.hands_free_status(phone).is_some());
+                self.voices.insert(phone);
+            }
+            HandsFreeOrder::EndVoice => {
+                self.voices.remove(&phone);
+            }
+            _ => {}
+        }
     }
 
     /// Who may not use calls is connected for them only until those there were are over.

@@ -178,13 +178,21 @@ fn who_wants_a_call_of_such_a_phone_is_told_why_there_is_none() {
 #[test]
 fn a_phone_that_is_called_is_asked_for_what_it_may_bring() {
     let mut life = Life::with_anna();
-    for (rules, hands_free) in [(only("Ben"), false), (only("Anna"), true)] {
+    for (number, rules, hands_free) in [(1, only("Ben"), false), (2, only("Anna"), true)] {
         life.tell(rules);
         life.orders.clear();
-        let phone = ANNA;
+        let (phone, attempt, error) = (ANNA, AttemptId(number), None);
         life.wait(1).ask(Request::Connect { phone });
-        let connect = RadioAction::Connect { phone, hands_free };
+        let connect = RadioAction::Connect {
+            phone,
+            attempt,
+            hands_free,
+        };
         assert_eq!(life.radio(), [connect]);
-        life.tell(Event::ConnectEnded { phone, error: None });
+        life.tell(Event::ConnectEnded {
+            phone,
+            attempt,
+            error,
+        });
     }
 }
