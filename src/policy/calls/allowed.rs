@@ -1,7 +1,8 @@
 //! Which phones may use calls.
 //!
 //! Invariant: a phone that may not has no service level connection, except for as long as a call
-//! lasts that was there when the rules changed. Its music is not touched by any of this.
+//! lasts that was there when the rules changed, and until whoever waits for the phone's answer has
+//! it. Its music is not touched by any of this.
 
 use super::super::{Orders, Policy, Rejection, RejectionKind, Story};
 use super::event::HandsFreeOrder;
@@ -70,7 +71,10 @@ impl Policy {
 
     /// Closes the service level connections of phones that may not have one and use it for nothing.
     pub(super) fn let_go_of_the_refused(&mut self, out: &mut Orders) {
-        let idle = |link: &Link| link.calls.is_empty() && link.voice == Voice::None;
+        // Many phones end a call before they answer whoever hung up: that answer is waited for.
+        let idle = |link: &Link| {
+            link.calls.is_empty() && link.voice == Voice::None && link.waiting.is_empty()
+        };
         let links = self.calls.links.iter();
         let idle = links.filter(|(phone, link)| idle(link) && !self.may_call(**phone));
         let refused: Vec<Address> = idle.map(|(phone, _)| *phone).collect();

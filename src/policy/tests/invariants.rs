@@ -213,6 +213,8 @@ struct Observer {
     streams: BTreeSet<TransportId>,
     /// The phones that have a voice link, or wait for one.
     voices: BTreeSet<Address>,
+    /// The phones that owe an answer to a client.
+    owing: BTreeSet<(Address, RequestId)>,
 }
 
 impl Observer {
@@ -220,10 +222,13 @@ impl Observer {
         let policy = &life.policy;
         for action in orders {
             match action {
-                Action::Reply { id, .. } => self.replied.push(*id),
+                Action::Reply { id, .. } => {
+                    self.replied.push(*id);
+                    self.owing.retain(|(_, owed)| owed != id);
+                }
                 Action::Radio(order) => self.check_radio(policy, event, order),
                 Action::Stream(order) => self.check_stream(order, policy.rules.max_volume),
-                Action::HandsFree { phone, order } => self.check_voice(policy, *phone, order),
+                Action::HandsFree { phone, order } => self.check_phone(policy, *phone, order),
                 _ => {}
             }
         }
@@ -268,7 +273,7 @@ impl Observer {
         }
     }
 
-    fn check_voice(&mut self, policy: &Policy, phone: Address, order: &HandsFreeOrder) {
+    fn check_phone(&mut self, policy: &Policy, phone: Address, order: &HandsFreeOrder) {
         match order {
             HandsFreeOrder::LetVoiceIn { voice, .. } => {
                 assert!(policy.is_trusted(phone) && voice.volume <= policy.rules.max_volume);
@@ -278,15 +283,22 @@ impl Observer {
             HandsFreeOrder::EndVoice => {
                 self.voices.remove(&phone);
             }
+            HandsFreeOrder::Command { request, .. } => {
+                self.owing.extend(request.map(|id| (phone, id)));
+            }
             _ => {}
         }
     }
 
-    /// Who may not use calls is connected for them only until those there were are over.
+    /// Who may not use calls is connected for them only until those there were are over, and
+    /// whoever asked for something is answered.
     fn check_calls(&self, policy: &Policy) {
         for phone in policy.snapshot().phones {
             if let Some(hands_free) = phone.hands_free.filter(|_| !phone.calls_allowed) {
-                assert!(!hands_free.calls.is_empty() || self.voices.contains(&phone.address));
+                let address = phone.address;
+                let owes = self.owing.iter().any(|(who, _)| *who == address);
+                let heard = self.voices.contains(&address);
+                assert!(!hands_free.calls.is_empty() || heard || owes);
             }
         }
     }

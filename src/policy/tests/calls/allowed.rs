@@ -96,10 +96,14 @@ fn a_call_that_is_up_when_the_rules_change_goes_on_to_its_end() {
     life.calls(ANNA, &[]);
     assert!(!life.hands_free_orders().contains(&close), "it is heard");
     life.voice_ends(ANNA, None);
-    assert_eq!(
-        life.hands_free_orders(),
-        [(ANNA, HandsFreeOrder::EndVoice), close]
-    );
+    let end = [(ANNA, HandsFreeOrder::EndVoice)];
+    assert_eq!(life.hands_free_orders(), end, "who hung up has no answer");
+    let id = RequestId(life.seconds);
+    let (request, result) = (Some(id), Ok(()));
+    life.fact(ANNA, HandsFreeFact::CommandEnded { request, result });
+    let (phone, order) = close;
+    let (result, closed) = (Ok(()), Action::HandsFree { phone, order });
+    assert_eq!(life.taken(), [Action::Reply { id, result }, closed]);
 }
 
 #[test]
