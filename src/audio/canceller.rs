@@ -144,12 +144,15 @@ impl Canceller {
     /// the rest in `rest`; each is a block of 10 ms. `far` is of no more use then.
     pub(super) fn run(&mut self, near: &[f32], far: &mut [f32], rest: &mut [f32]) {
         debug_assert!([near.len(), far.len(), rest.len()] == [self.block; 3]);
+        // Echo is better than silence, or the block before once more: where WebRTC fails the plugin
+        // leaves this as it is, and calls it done.
+        rest.copy_from_slice(near);
         let mut captured = near.as_ptr();
         let mut played = far.as_mut_ptr().cast_const();
         let mut remains = rest.as_mut_ptr();
         // SAFETY: each is a list of one channel, of as many samples as we say. The plugin writes to
         // the last two.
-        let result = unsafe {
+        unsafe {
             (self.run)(
                 self.object,
                 &raw mut captured,
@@ -158,10 +161,6 @@ impl Canceller {
                 self.block as u32,
             )
         };
-        if result < 0 {
-            // Echo is better than silence.
-            rest.copy_from_slice(near);
-        }
     }
 }
 
