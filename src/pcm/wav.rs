@@ -3,8 +3,9 @@
 //! Invariant: bounded: nothing is read of a file that is too large, and no more is kept than
 //! [`MAX_SECONDS`] of one channel; what is kept is between -1 and 1.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use hound::{SampleFormat, WavReader};
@@ -66,8 +67,12 @@ impl Recording {
     /// # Errors
     /// Why it is not taken.
     pub fn read(path: &Path) -> Result<Self, WavError> {
-        // Before it is opened: that would wait for somebody at the other end of a pipe.
-        let about = fs::metadata(path)?;
+        // A pipe would otherwise wait here for somebody at its other end.
+        let file = File::options()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)?;
+        let about = file.metadata()?;
         if !about.is_file() {
             return Err(WavError::NotAFile);
         }
@@ -75,7 +80,7 @@ impl Recording {
             return Err(WavError::TooLarge(about.len()));
         }
         // It may grow meanwhile.
-        decoded(BufReader::new(File::open(path)?.take(MAX_BYTES)))
+        decoded(BufReader::new(file.take(MAX_BYTES)))
     }
 }
 
@@ -128,6 +133,7 @@ fn mixed(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Cursor;
 
     use hound::{WavSpec, WavWriter};

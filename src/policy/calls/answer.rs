@@ -1,7 +1,7 @@
 //! Answering a call, also while somebody talks on another phone.
 //!
-//! Invariant: a call is answered only when nobody talks on another phone any more, so that no caller
-//! hears what is said to another. Where a phone does not set its call aside the one that rings goes
+//! Invariant: a call is answered only when no caller of another phone hears the room any more, and
+//! with it what is said to this one. Where a phone does not set its call aside the one that rings goes
 //! on ringing, and who asked is told why. A call that was set aside for nothing is taken up again.
 //!
 //! ```text
@@ -15,14 +15,15 @@ use std::time::Duration;
 
 use super::super::event::Timer;
 use super::super::{Action, Orders, Policy, Rejection, RejectionKind};
-use super::Link;
 use super::asked::gone;
 use super::event::HandsFreeOrder;
 use super::facts::{CallCommand, CallId, CallState};
+use super::{Link, Voice};
 use crate::policy::model::{Address, Now, RequestId};
 
-/// How long a phone may take to set its call aside: the network has to agree.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a phone may take to set its call aside: the network has to agree, and the phone has
+/// 5 s to say that it was told (`hfp/queue.rs`) before it has to do it.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A call that is answered as soon as nobody talks on another phone.
 #[derive(Debug)]
@@ -43,8 +44,10 @@ pub(super) struct Answering {
     told: bool,
 }
 
+/// Says whether a caller of this phone hears the room. One that is talked with at the phone itself
+/// does not, and is left alone.
 fn talks(link: &Link) -> bool {
-    link.has(|state| state == CallState::Active)
+    link.voice != Voice::None && link.has(|state| state == CallState::Active)
 }
 
 impl Policy {
@@ -244,7 +247,8 @@ impl Policy {
             out.reply(answering.request, Err(why));
         }
         let link = self.calls.links.get(&answering.phone);
-        if !answering.end_others && !link.is_some_and(talks) {
+        let answered = |link: &Link| link.has(|state| state == CallState::Active);
+        if !answering.end_others && !link.is_some_and(answered) {
             let others = answering.others.iter().map(|it| (*it, answering.request));
             self.calls.to_take_up.extend(others);
         }

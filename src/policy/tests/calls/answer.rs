@@ -8,6 +8,7 @@ impl Life {
     /// A life in which Ben talks and Anna rings, and somebody has asked to answer.
     fn about_to_answer(end_others: bool) -> Self {
         let mut life = Self::with_two_callers();
+        life.voice(BEN);
         life.calls(BEN, &[(1, CallState::Active)]);
         life.calls(ANNA, &[(1, CallState::Incoming)]);
         life.orders.clear();
@@ -72,6 +73,7 @@ fn it_is_answered_as_it_waits_then() {
         (true, CallCommand::ReleaseActive),
     ] {
         let mut life = Life::with_two_callers();
+        life.voice(BEN);
         life.calls(BEN, &[(1, CallState::Active)]);
         life.calls(ANNA, &[(1, CallState::Held), (2, CallState::Waiting)]);
         life.wish(None, CallWish::Answer { end_others });
@@ -132,11 +134,11 @@ fn a_phone_that_does_not_do_what_it_says_is_not_waited_for_for_ever() {
     let mut life = Life::about_to_answer(false);
     assert!(life.orders.contains(&Action::ArmTimer {
         timer: Timer::SettingAside,
-        after: Duration::from_secs(5)
+        after: Duration::from_secs(8)
     }));
     life.ends(BEN, Ok(()));
     life.orders.clear();
-    life.wait(4).patience_is_over();
+    life.wait(7).patience_is_over();
     assert_eq!(life.taken(), [], "a timer of before");
     life.wait(1).patience_is_over();
     let replies = life.replies();
@@ -222,6 +224,7 @@ fn of_two_others_the_one_that_was_set_aside_is_taken_up_when_the_other_one_refus
     });
     for (phone, _) in names {
         life.fact(phone, HandsFreeFact::Ready);
+        life.voice(phone);
         life.calls(phone, &[(1, CallState::Active)]);
     }
     life.calls(ANNA, &[(2, CallState::Incoming)]);
@@ -243,4 +246,15 @@ fn a_phone_that_would_take_up_another_call_keeps_its_sound_instead() {
     let answer = asked(&life, CallCommand::Answer);
     let expected = [(BEN, HandsFreeOrder::EndVoice), (ANNA, answer)];
     assert_eq!(life.hands_free_orders(), expected);
+}
+
+#[test]
+fn who_talks_at_the_phone_itself_is_left_alone() {
+    let mut life = Life::with_two_callers();
+    life.calls(BEN, &[(1, CallState::Active)]);
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    life.orders.clear();
+    life.wish(None, CallWish::Answer { end_others: false });
+    let answer = asked(&life, CallCommand::Answer);
+    assert_eq!(life.hands_free_orders(), [(ANNA, answer)]);
 }
