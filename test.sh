@@ -102,7 +102,8 @@ finished() {
 # Runs a command on the cores that are not the guest's (labkit/core.py), when nobody else wants them.
 spare() {
     chrt --idle --pid 0 "$BASHPID" || return
-    [ "$(nproc)" = 1 ] || taskset --cpu-list --pid "0-$(($(nproc) - 2))" "$BASHPID" || return
+    python3 -c "import os; it = os.sched_getaffinity(0); os.sched_setaffinity($BASHPID, it - {max(it)} or it)" ||
+        return
     "$@"
 }
 
