@@ -89,7 +89,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand call; and not __fish_seen_
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from answer" -l phone -d 'On this phone: part of its name or address' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from answer" -l end-others -d 'End them instead'
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from answer" -l json -d 'Print JSON instead of text'
-complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from answer" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from answer" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from reject" -l phone -d 'On this phone: part of its name or address' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from reject" -l json -d 'Print JSON instead of text'
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from reject" -s h -l help -d 'Print help'
