@@ -190,7 +190,7 @@ async fn objects_come_and_go_with_their_phones() {
     let interfaces = args.interfaces_and_properties();
     let carol = &interfaces[&InterfaceName::try_from("org.dotd.Phone1").unwrap()];
     assert_eq!(carol["Name"].to_string(), "\"Carol\"");
-    assert_eq!(carol.len(), 16);
+    assert_eq!(carol.len(), 17);
     let signal = next(&mut added).await;
     let args = signal.args().unwrap();
     let names = args.interfaces_and_properties().keys();

@@ -80,7 +80,9 @@ impl Room {
     pub(super) fn settle(&mut self, now: Instant) -> Timeout {
         self.look_for_server(now);
         let fading = self.session.as_mut().is_some_and(|it| it.settle(now));
-        if let Some(session) = &self.session {
+        if let Some(session) = &mut self.session {
+            session.look_again(now);
+            let session = &*session;
             let microphone = session.microphone(&self.settings);
             let cancels = self.settings.echo_cancelling;
             let voice = |phone| session.voice(phone).filter(|_| cancels);
@@ -96,7 +98,10 @@ impl Room {
             return Timeout::Finite(SOON);
         }
         let due = match &self.session {
-            Some(_) => self.listening.due(),
+            Some(session) => [self.listening.due(), session.due()]
+                .into_iter()
+                .flatten()
+                .min(),
             None => Some(self.look),
         };
         due.map_or(Timeout::Infinite, |due| {
@@ -168,7 +173,7 @@ impl Room {
             let Some(session) = &mut self.session else {
                 return;
             };
-            match session.take(notice, &self.settings) {
+            match session.take(notice, &self.settings, now) {
                 Outcome::Known => {}
                 Outcome::Lost => self.lose(),
                 Outcome::Ended(key, error) => {
