@@ -6,6 +6,7 @@ from labkit import analysis, signals
 from labkit.phone import PhoneError
 
 TONES = (441.0, 997.0)
+GRAPH = "PIPEWIRE_RUNTIME_DIR=/run/dotd"
 
 
 def check_plays(speaker, phone):
@@ -151,6 +152,19 @@ def test_pipewire_killed_while_it_plays(speaker, phone):
     part = samples[-clock.rate :]
     for tones, frequency in zip(analysis.tones(part, clock.rate), TONES, strict=True):
         assert tones and abs(tones[0].frequency - frequency) < 0.005 * frequency
+
+
+def test_sound_is_found_again_while_others_look_at_the_graph(speaker):
+    """PipeWire keeps a change of the defaults from all who listen while somebody else begins to."""
+    look = f"while :; do {GRAPH} timeout 5 pw-dump >/dev/null 2>&1 || :; done"
+    speaker.pi.sh(f"systemd-run --unit=looking sh -c '{look} & {look} & wait'")
+    try:
+        for _ in range(5):
+            speaker.pi.sh("systemctl kill -s KILL dotd-pipewire")
+            speaker.pi.wait_status(lambda status: status["sound"]["state"] != "ready")
+            speaker.wait_ready(timeout=40)
+    finally:
+        speaker.pi.sh("systemctl stop looking")
 
 
 def test_window_ends_even_if_dotd_is_killed(speaker, phone):

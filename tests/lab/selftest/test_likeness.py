@@ -60,6 +60,27 @@ def test_a_clock_that_runs_away_costs_nothing(speech):
     assert 0.0004 < alike.wander < 0.0015
 
 
+@pytest.mark.parametrize("ms", [10, -10])
+@pytest.mark.parametrize("at", [0.9, 1.45, 2.25])
+def test_a_delay_that_jumps_costs_what_is_missing_only(speech, at, ms):
+    """As when a buffer that ran dry is filled again, or one that ran over is emptied."""
+    sound, place = speech.samples[:, 0], round(at * RATE)
+    if ms > 0:
+        heard = np.insert(sound, place, np.zeros(ms * RATE // 1000))
+    else:
+        heard = np.delete(sound, slice(place, place - ms * RATE // 1000))
+    alike = likeness(speech, heard, RATE)
+    assert alike.correlation > 0.98
+    assert alike.wander == pytest.approx(0.01, abs=1e-4)
+
+
+def test_more_than_one_jump_in_a_word_is_heard(speech):
+    """Each 20 ms of speech come twice, as when packets are repeated."""
+    pieces = np.split(speech.samples[:, 0], range(960, len(speech.samples), 960))
+    stuttered = np.concatenate([piece for piece in pieces[:-1:2] for _ in range(2)])
+    assert likeness(speech, stuttered, RATE).correlation < 0.9
+
+
 def test_noise_and_silence_are_no_speech(speech):
     noise = np.random.default_rng(1).normal(0, 0.1, len(speech.samples) + RATE)
     alike = likeness(speech, noise, RATE)

@@ -409,8 +409,10 @@ def test_speaker_leaves_ringing_to_a_phone_that_sends_a_tone(speaker, calling):
         phone.hang_up()
     step = heard.rate // 10
     pieces = [heard.samples[at : at + step, 0] for at in range(0, len(heard.samples) - step, step)]
-    loud = [piece for piece in pieces if analysis.loudness(piece)[0] > -45]
-    assert len(loud) >= 8, "the phone's tone is not heard"
-    for piece in loud:
+    loud = [analysis.loudness(piece)[0] > -45 for piece in pieces]
+    # Where the tone begins or ends within a piece, its frequency is anybody's guess.
+    whole = [each for at, each in enumerate(pieces) if at and all(loud[at - 1 : at + 2])]
+    assert len(whole) >= 8, "the phone's tone is not heard"
+    for piece in whole:
         ((tone,),) = analysis.tones(piece, heard.rate)
         assert abs(tone.frequency - 425) < 15, f"another tone than the phone's: {tone}"
