@@ -157,12 +157,13 @@ def test_pipewire_killed_while_it_plays(speaker, phone):
 def test_sound_is_found_again_while_others_look_at_the_graph(speaker):
     """PipeWire keeps a change of the defaults from all who listen while somebody else begins to."""
     look = f"while :; do {GRAPH} timeout 5 pw-dump >/dev/null 2>&1 || :; done"
-    speaker.pi.sh(f"systemd-run --unit=looking sh -c '{look} & {look} & wait'")
+    speaker.wait_ready()
+    speaker.pi.sh(f"systemd-run --unit=looking sh -c '{look}'")
     try:
-        for _ in range(5):
+        for _ in range(8):
             speaker.pi.sh("systemctl kill -s KILL dotd-pipewire")
             speaker.pi.wait_status(lambda status: status["sound"]["state"] != "ready")
-            speaker.wait_ready(timeout=40)
+            speaker.wait_ready(timeout=30)
     finally:
         speaker.pi.sh("systemctl stop looking")
 
