@@ -199,7 +199,7 @@ impl Listener {
             Err(error) => {
                 let error = error.to_string();
                 if problem.as_ref() != Some(&error) {
-                    tracing::warn!(error, "callers hear the echo of themselves");
+                    tracing::warn!("callers hear the echo of themselves: {error}");
                     *problem = Some(error);
                 }
                 sink
@@ -231,8 +231,7 @@ impl Listener {
         } else {
             tracing::warn!(
                 %phone,
-                error,
-                "PipeWire does not let a call hear the room; see `journalctl -u dotd-pipewire`"
+                "PipeWire does not let a call hear the room: {error}; see `journalctl -u dotd-pipewire`"
             );
         }
         self.refusal = Some(Refusal {

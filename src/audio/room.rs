@@ -202,8 +202,7 @@ impl Room {
             StreamKey::Ring => {
                 // The phone rings all the same, and nothing waits for our tone.
                 tracing::warn!(
-                    error,
-                    "the ring tone is not heard; see `journalctl -u dotd-pipewire`"
+                    "the ring tone is not heard: {error}; see `journalctl -u dotd-pipewire`"
                 );
                 return;
             }

@@ -113,7 +113,7 @@ impl Orders {
                     tracing::debug!("an adapter was refused after the daemon stopped");
                 }
             }
-            (Err(error), None) => tracing::warn!(%error, "an order to the radio failed"),
+            (Err(error), None) => tell(&error),
         }
     }
 
@@ -228,7 +228,7 @@ impl Orders {
             profile::unregister(&self.session).await
         };
         if let Err(error) = done {
-            tracing::warn!(%error, "phones cannot bring their calls");
+            tracing::warn!("phones cannot bring their calls: {error}");
         }
     }
 
@@ -306,9 +306,17 @@ impl Orders {
 fn beside(order: impl Future<Output = Result<(), BluetoothError>> + Send + 'static) {
     tokio::spawn(async move {
         if let Err(error) = order.await {
-            tracing::warn!(%error, "an order to the radio failed");
+            tell(&error);
         }
     });
+}
+
+/// Tells the admin why an order failed. What went away is told by itself, once.
+fn tell(error: &BluetoothError) {
+    match error {
+        BluetoothError::NotRunning | BluetoothError::NoAdapter => tracing::debug!(%error),
+        _ => tracing::warn!("{error}"),
+    }
 }
 
 fn log_leaving(left: Result<(), BluetoothError>) {

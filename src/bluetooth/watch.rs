@@ -201,7 +201,9 @@ impl Watch {
             }
             Word::Signal(message) if message.recv_position() > self.drawn_at => {
                 if let Err(error) = self.signal(&message) {
-                    tracing::warn!(%error, "bluetoothd sent a signal that does not fit its interface");
+                    tracing::warn!(
+                        "bluetoothd sent a signal that does not fit its interface: {error}"
+                    );
                 }
             }
             Word::Signal(_) => {}
@@ -229,7 +231,7 @@ impl Watch {
             }
             Err(error) => {
                 if self.redraw_at.replace(Instant::now() + REDRAW).is_none() {
-                    tracing::warn!(%error, "what bluetoothd knows is not known; asking again");
+                    tracing::warn!("what bluetoothd knows is not known; asking again: {error}");
                 }
             }
         }
