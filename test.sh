@@ -114,8 +114,7 @@ newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --l
 
 # The one for arm64 is only looked at and started, so it is built in half the time and not kept.
 quick_package() {
-    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 \
-        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 package "$1"
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 package "$1"
     local status=$?
     rm -f "$dist"/dotd_*_"$1".deb
     return "$status"
