@@ -330,7 +330,7 @@ impl Observer {
 fn check_trust(policy: &Policy, event: &Event, before: &[Address]) {
     for known in &policy.memory().phones {
         assert!(
-            !policy.memory().forgotten.contains(&known.address),
+            !policy.memory().forgotten.contains_key(&known.address),
             "after {event:?}"
         );
         let newcomer = !before.contains(&known.address);
