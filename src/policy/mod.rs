@@ -196,6 +196,7 @@ impl Policy {
             Timer::MusicReturns => self.music_returns(out),
             Timer::AutoAnswer => self.auto_answer_due(now, out),
             Timer::SettingAside => self.setting_aside_patience_over(now, out),
+            Timer::VoiceReturns => self.voice_patience_over(out),
         }
     }
 
