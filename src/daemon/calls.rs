@@ -4,7 +4,6 @@
 //! also while its link is still on the way up.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -14,7 +13,7 @@ use crate::audio::{Role, StreamKey, StreamSpec};
 use crate::bluetooth::{BluetoothError, GatewaySocket, VoiceSocket};
 use crate::config::{self, Settings};
 use crate::handsfree::{self, Links, Voice};
-use crate::pcm::{Melody, Recording, RingTone, WavError};
+use crate::pcm::{Melody, Recording, RingTone};
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
 use crate::policy::calls::facts::VoiceId;
 use crate::policy::model::{Address, Volume};
@@ -37,7 +36,7 @@ pub(super) struct Calls {
     ring_tone: config::RingTone,
     /// How loud it is to ring, while it is.
     rings: Option<Volume>,
-    /// Counts rings, so that a file that is read too late is told from the one that is wanted.
+    /// Counts rings, so that a tone that is made too late is told from the one that is wanted.
     rung: u64,
 }
 
@@ -55,11 +54,10 @@ pub(super) struct LateVoice {
     socket: Result<VoiceSocket, BluetoothError>,
 }
 
-/// A ring tone that was read from a file, or not.
+/// A ring tone that was made.
 pub(super) struct LateRing {
     ring: u64,
-    file: PathBuf,
-    recording: Result<Recording, WavError>,
+    tone: RingTone,
 }
 
 impl Calls {
@@ -212,43 +210,20 @@ impl Executor {
             return self.audio.set_volume(StreamKey::Ring, volume);
         }
         self.calls.rung += 1;
-        match &self.calls.ring_tone {
-            config::RingTone::BuiltIn(melody) => {
-                self.play_ring(RingTone::built_in(*melody, RING_RATE), volume);
-            }
-            config::RingTone::File(file) => {
-                let (ring, file) = (self.calls.rung, file.clone());
-                let late = self.calls.late.clone();
-                tokio::task::spawn_blocking(move || {
-                    let recording = Recording::read(&file);
-                    let arrived = LateRing {
-                        ring,
-                        file,
-                        recording,
-                    };
-                    // Fails only when the daemon is ending.
-                    late.send(Late::Ring(arrived)).ok();
-                });
-            }
-        }
+        let (ring, tone) = (self.calls.rung, self.calls.ring_tone.clone());
+        let late = self.calls.late.clone();
+        tokio::task::spawn_blocking(move || {
+            let tone = made(tone);
+            // Fails only when the daemon is ending.
+            late.send(Late::Ring(LateRing { ring, tone })).ok();
+        });
     }
 
-    /// Rings with what was read, if it still rings.
+    /// Rings with what was made, if it still rings.
     pub(super) fn ring_arrived(&mut self, late: LateRing) {
-        let Some(volume) = self.calls.rings.filter(|_| late.ring == self.calls.rung) else {
-            return;
-        };
-        let tone = match late.recording {
-            Ok(recording) => RingTone::recorded(recording),
-            Err(error) => {
-                tracing::warn!(
-                    "the ring tone {} is not played: {error}; see calls.ring-tone in dotd.toml",
-                    late.file.display()
-                );
-                RingTone::built_in(Melody::default(), RING_RATE)
-            }
-        };
-        self.play_ring(tone, volume);
+        if let Some(volume) = self.calls.rings.filter(|_| late.ring == self.calls.rung) {
+            self.play_ring(late.tone, volume);
+        }
     }
 
     fn play_ring(&self, tone: RingTone, volume: Volume) {
@@ -309,4 +284,22 @@ impl Executor {
         let name = spec.name.clone();
         self.audio.listen(phone, name, rate, voice.sinks());
     }
+}
+
+/// Makes what to ring with, which takes its time: the built-in tone if the file does not do.
+fn made(tone: config::RingTone) -> RingTone {
+    let file = match tone {
+        config::RingTone::BuiltIn(melody) => return RingTone::built_in(melody, RING_RATE),
+        config::RingTone::File(file) => file,
+    };
+    Recording::read(&file).map_or_else(
+        |error| {
+            tracing::warn!(
+                "the ring tone {} is not played: {error}; see calls.ring-tone in dotd.toml",
+                file.display()
+            );
+            RingTone::built_in(Melody::default(), RING_RATE)
+        },
+        RingTone::recorded,
+    )
 }

@@ -1,9 +1,11 @@
 //! What is said only when the disk has what it promises.
 //!
 //! Invariant: an answer, or a story that promises something, waits for the version of the state that
-//! holds it, and no story overtakes another.
+//! holds it; so do the stories that go with it: those that the same event led to after it, and later
+//! ones of the same phone. Nothing else waits, however long a write takes: whoever changes nothing is
+//! answered, and what happens is told.
 
-use crate::policy::Action;
+use crate::policy::{Action, Story};
 
 /// What waits, in the order in which it was decided.
 #[derive(Debug, Default)]
@@ -21,8 +23,19 @@ impl Held {
     /// others. `version` is the one of the state that the event led to, if it changed anything.
     pub(super) fn sift(&mut self, actions: Vec<Action>, version: Option<u64>) -> Vec<Action> {
         let mut at_once = Vec::with_capacity(actions.len());
+        // What the stories of this event have come to wait for.
+        let mut told_after = None;
         for action in actions {
-            match self.wait_of(&action, version) {
+            let wait = match &action {
+                Action::Reply { .. } => version,
+                Action::Tell(story) => {
+                    let own = version.filter(|_| story.is_promise());
+                    told_after = told_after.max(own).max(self.last_of_its_phone(story));
+                    told_after
+                }
+                _ => None,
+            };
+            match wait {
                 Some(version) => self.0.push(Waiting { version, action }),
                 None => at_once.push(action),
             }
@@ -38,31 +51,24 @@ impl Held {
         released.into_iter().map(|it| it.action).collect()
     }
 
-    /// Returns the version that has to be written before the action.
-    fn wait_of(&self, action: &Action, version: Option<u64>) -> Option<u64> {
-        match action {
-            Action::Reply { .. } => version,
-            Action::Tell(story) if story.is_promise() => version.or(self.last_story()),
-            Action::Tell(_) => self.last_story(),
-            _ => None,
-        }
-    }
-
-    /// Returns what the last story that waits is waiting for.
-    fn last_story(&self) -> Option<u64> {
-        let told = |waiting: &&Waiting| matches!(waiting.action, Action::Tell(_));
-        self.0.iter().rev().find(told).map(|it| it.version)
+    /// Returns what the last story that waits and is about the same phone is waiting for.
+    fn last_of_its_phone(&self, story: &Story) -> Option<u64> {
+        let phone = story.phone()?;
+        let same =
+            |it: &&Waiting| matches!(&it.action, Action::Tell(told) if told.phone() == Some(phone));
+        self.0.iter().rev().find(same).map(|it| it.version)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::RadioAction;
     use crate::policy::model::{Address, RequestId, Volume};
     use crate::policy::story::WindowEnd;
-    use crate::policy::{RadioAction, Story};
 
     const ANNA: Address = Address::new([0xF0, 0, 0, 0, 0, 1]);
+    const BEN: Address = Address::new([0xF0, 0, 0, 0, 0, 2]);
 
     fn paired() -> Action {
         Action::Tell(Story::PhonePaired {
@@ -77,12 +83,16 @@ mod tests {
         Action::Tell(Story::PairingClosed { why })
     }
 
-    fn louder() -> Action {
+    fn louder(address: Address) -> Action {
         Action::Tell(Story::VolumeChanged {
-            name: "Anna".to_owned(),
-            address: ANNA,
+            name: "Somebody".to_owned(),
+            address,
             volume: Volume::MAX,
         })
+    }
+
+    fn muted() -> Action {
+        Action::Tell(Story::MicrophoneMuted { muted: true })
     }
 
     fn answer() -> Action {
@@ -117,15 +127,31 @@ mod tests {
     }
 
     #[test]
-    fn no_story_overtakes_another() {
+    fn no_story_of_a_phone_overtakes_another_one() {
         let mut held = Held::default();
-        assert_eq!(held.sift(vec![louder()], Some(1)), [louder()]);
+        assert_eq!(held.sift(vec![louder(ANNA)], Some(1)), [louder(ANNA)]);
         assert_eq!(held.sift(vec![paired()], Some(2)), []);
-        assert_eq!(held.sift(vec![louder()], Some(3)), []);
+        assert_eq!(held.sift(vec![louder(ANNA)], Some(3)), []);
         assert_eq!(held.sift(vec![paired()], Some(4)), []);
-        assert_eq!(held.sift(vec![closed()], None), []);
-        assert_eq!(held.release(3), [paired(), louder()]);
-        assert_eq!(held.release(4), [paired(), closed()]);
-        assert_eq!(held.sift(vec![closed()], None), [closed()]);
+        assert_eq!(held.sift(vec![louder(ANNA), closed()], None), []);
+        assert_eq!(held.release(3), [paired(), louder(ANNA)]);
+        let rest = [paired(), louder(ANNA), closed()];
+        assert_eq!(held.release(4), rest);
+        assert_eq!(held.sift(vec![louder(ANNA)], None), [louder(ANNA)]);
+    }
+
+    #[test]
+    fn what_has_nothing_to_do_with_a_write_that_hangs_is_said_at_once() {
+        let mut held = Held::default();
+        assert_eq!(held.sift(vec![paired(), answer()], Some(1)), []);
+        for other in [closed(), louder(BEN), answer(), order()] {
+            assert_eq!(held.sift(vec![other.clone()], None), [other]);
+        }
+        // A volume is in the state, but what is told of it promises nothing.
+        let actions = vec![louder(BEN), answer()];
+        assert_eq!(held.sift(actions, Some(2)), [louder(BEN)]);
+        assert_eq!(held.sift(vec![muted()], Some(3)), []);
+        assert_eq!(held.release(1), [paired(), answer()]);
+        assert_eq!(held.release(3), [answer(), muted()]);
     }
 }

@@ -20,6 +20,7 @@ mod held;
 mod logging;
 mod notify;
 mod recorder;
+mod reloads;
 mod run;
 mod signals;
 mod timers;

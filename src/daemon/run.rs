@@ -15,6 +15,7 @@ use super::held::Held;
 use super::logging;
 use super::notify::Notify;
 use super::recorder::Recorder;
+use super::reloads::{Loaded, Reloads};
 use super::signals::{self, Signal};
 use super::timers::Timers;
 use crate::api::{self, ApiError};
@@ -83,7 +84,7 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         keeper,
         held: Held::default(),
         settings,
-        arguments,
+        reloads: Reloads::of(arguments.config),
         recorder,
         notify: Notify::default(),
         started: Instant::now(),
@@ -137,7 +138,7 @@ struct Speaker {
     /// What is said when what it promises is on the disk.
     held: Held,
     settings: Settings,
-    arguments: DaemonArgs,
+    reloads: Reloads,
     recorder: Recorder,
     notify: Notify,
     started: Instant,
@@ -159,6 +160,7 @@ impl Speaker {
                 Some(late) = sockets.late.recv() => self.executor.arrived(late),
                 Some(gateway) = sockets.gateways.recv() => self.executor.calls.connected(gateway),
                 Some(outcome) = kept.recv() => self.kept(outcome),
+                loaded = self.reloads.next() => self.reloaded(loaded),
                 signal = signals.recv() => match signal {
                     Some(Signal::Reload) => self.reload(),
                     Some(Signal::Stop) | None => return,
@@ -204,7 +206,11 @@ impl Speaker {
 
     fn reload(&mut self) {
         self.notify.reloading();
-        match config::load(&self.arguments.config) {
+        self.reloads.ask();
+    }
+
+    fn reloaded(&mut self, loaded: Loaded) {
+        match loaded {
             Ok(settings) => {
                 if settings.audio != self.settings.audio {
                     self.executor.audio.reconfigure(audio_settings(&settings));
@@ -222,7 +228,10 @@ impl Speaker {
                 });
             }
         }
-        self.notify.ready();
+        // Whoever waits for a reload (systemd) waits for the last.
+        if !self.reloads.are_under_way() {
+            self.notify.ready();
+        }
     }
 
     /// Leaves the air as it was found: not discoverable, no agent, no endpoints.

@@ -1,7 +1,8 @@
 //! The ring tone for calls whose phone sends none of its own.
 //!
-//! Invariant: real-time safe, for all that takes memory or a file is done when it is made; never a
-//! step: each ring begins and ends in silence. It has no end; whoever plays it fades it out.
+//! Invariant: real-time safe, for all that takes memory, a file or long arithmetic is done when it is
+//! made, which is why that is not for the event loop; never a step: each ring begins and ends in
+//! silence. It has no end; whoever plays it fades it out.
 
 mod melody;
 
@@ -18,17 +19,12 @@ const PAUSE_MS: usize = 1_000;
 /// Rings, pauses, and so on, in a single channel.
 #[derive(Clone, Debug)]
 pub struct RingTone {
-    sound: Sound,
+    /// What sounds; the rest of the period is the pause.
+    ring: Vec<f32>,
     rate: u32,
     /// In frames, as is where it is.
     period: usize,
     position: usize,
-}
-
-#[derive(Clone, Debug)]
-enum Sound {
-    BuiltIn(Melody),
-    Recorded(Vec<f32>),
 }
 
 fn frames(rate: u32, ms: usize) -> usize {
@@ -38,10 +34,16 @@ fn frames(rate: u32, ms: usize) -> usize {
 impl RingTone {
     /// Makes a built-in one for a stream with `rate` frames in a second; it begins with a ring.
     pub fn built_in(melody: Melody, rate: u32) -> Self {
+        let period = frames(rate, melody.period_ms());
+        let time = |frame: usize| frame as f64 / f64::from(rate);
+        let mut ring: Vec<f32> = (0..period).map(|it| melody.sample(time(it))).collect();
+        let sounds = ring.iter().rposition(|sample| *sample != 0.0);
+        ring.truncate(sounds.map_or(0, |last| last + 1));
+        ring.shrink_to_fit();
         Self {
-            sound: Sound::BuiltIn(melody),
+            ring,
             rate,
-            period: frames(rate, melody.period_ms()),
+            period,
             position: 0,
         }
     }
@@ -56,7 +58,7 @@ impl RingTone {
         }
         Self {
             period: length + frames(rate, PAUSE_MS),
-            sound: Sound::Recorded(samples),
+            ring: samples,
             rate,
             position: 0,
         }
@@ -66,20 +68,12 @@ impl RingTone {
     pub fn rate(&self) -> u32 {
         self.rate
     }
-
-    /// The sample at `frame` of the period.
-    fn sample(&self, frame: usize) -> f32 {
-        match &self.sound {
-            Sound::BuiltIn(melody) => melody.sample(frame as f64 / f64::from(self.rate)),
-            Sound::Recorded(samples) => samples.get(frame).copied().unwrap_or(0.0),
-        }
-    }
 }
 
 impl Source for RingTone {
     fn pull(&mut self, out: &mut [f32], _: Cycle) -> Pace {
         for sample in out {
-            *sample = self.sample(self.position);
+            *sample = self.ring.get(self.position).copied().unwrap_or(0.0);
             self.position = (self.position + 1) % self.period;
         }
         Pace::NOMINAL
@@ -195,6 +189,15 @@ mod tests {
                     "{melody:?} {pitch}: {own} {other}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn no_memory_is_taken_for_the_pause() {
+        for melody in Melody::ALL {
+            let tone = RingTone::built_in(melody, 48_000);
+            assert!(tone.ring.capacity() < 48_000 * 5 / 2, "{melody:?}");
+            assert!(tone.period >= 3 * 48_000, "{melody:?}");
         }
     }
 

@@ -35,6 +35,8 @@ struct Attempt {
 impl Policy {
     pub(super) fn inventory_taken(&mut self, now: Now, phones: Vec<PhoneFacts>, out: &mut Orders) {
         self.adapter_accepted();
+        self.phones_of = self.radio.address();
+        self.bonds_left.clear();
         // Phones that stayed connected while we were away are news; phones that left are too.
         for facts in &phones {
             self.phone_seen(now, facts.clone(), out);
@@ -142,6 +144,8 @@ impl Policy {
                 });
             }
         }
+        let bonded = self.phones.values().filter(|facts| facts.bonded);
+        self.bonds_left.extend(bonded.map(|facts| facts.address));
         self.phones.clear();
         self.close_all_transports(out);
         self.forget_calls(out);

@@ -327,6 +327,8 @@ pub enum Timer {
     AutoAnswer,
     /// Another phone has had time to set its call aside for one that is to be answered.
     SettingAside,
+    /// A phone whose voice did not come up has had time to bring another one.
+    VoiceReturns,
 }
 
 /// An event with its time: one line of a recorded session.

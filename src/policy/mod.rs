@@ -13,6 +13,7 @@ pub mod snapshot;
 pub mod story;
 
 mod connection;
+mod forgetting;
 mod pairing;
 mod playback;
 mod radio;
@@ -21,7 +22,7 @@ mod speaker;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use action::{Action, RadioAction, SoundAction, StreamAction};
 pub use event::Event;
@@ -40,6 +41,10 @@ pub struct Policy {
     pairing: pairing::Pairing,
     /// What BlueZ knows of each device, trusted or not.
     phones: BTreeMap<Address, PhoneFacts>,
+    /// The adapter that it knows them at.
+    phones_of: Option<Address>,
+    /// Those that had a bond there when it went off or away, until phones are counted again.
+    bonds_left: BTreeSet<Address>,
     connection: connection::Connection,
     playback: playback::Playback,
     calls: calls::Calls,
@@ -83,6 +88,8 @@ impl Policy {
             radio: radio::Radio::default(),
             pairing: pairing::Pairing::default(),
             phones: BTreeMap::new(),
+            phones_of: None,
+            bonds_left: BTreeSet::new(),
             connection: connection::Connection::default(),
             playback: playback::Playback::default(),
             calls: calls::Calls::default(),
@@ -189,6 +196,7 @@ impl Policy {
             Timer::MusicReturns => self.music_returns(out),
             Timer::AutoAnswer => self.auto_answer_due(now, out),
             Timer::SettingAside => self.setting_aside_patience_over(now, out),
+            Timer::VoiceReturns => self.voice_patience_over(out),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Invariant: a value that exists is valid. [`Address`], [`Volume`] and [`SpeakerName`] can only be
 //! made from input that was checked, so nothing further in has to check again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -470,8 +470,8 @@ pub struct Memory {
     /// Whether calls get silence instead of the room.
     pub microphone_muted: bool,
     /// Phones that were forgotten and whose bond BlueZ may still have: it can be removed only while
-    /// there is an adapter. None of them is trusted.
-    pub forgotten: BTreeSet<Address>,
+    /// the adapter is there that has it, by this address, if it is known. None of them is trusted.
+    pub forgotten: BTreeMap<Address, Option<Address>>,
     /// The trusted phones, in the order in which they were trusted.
     pub phones: Vec<TrustedPhone>,
 }

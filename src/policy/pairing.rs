@@ -227,7 +227,7 @@ impl Policy {
                 return self.may_use_ours(phone, uuid, out);
             }
             // A bond that was to be removed is none: who was forgotten pairs anew.
-            let welcome = self.pairing.is_open() && !self.memory.forgotten.contains(&phone);
+            let welcome = self.pairing.is_open() && !self.memory.forgotten.contains_key(&phone);
             if self.pairing.is_admitted(phone, now) || welcome {
                 self.trust(now, facts, out);
                 return self.may_use_ours(phone, uuid, out);
@@ -263,6 +263,11 @@ impl Policy {
                 why,
             });
         }
+    }
+
+    /// A phone that was told yes is told nothing any more.
+    pub(super) fn withdraw_admission(&mut self, phone: Address) {
+        self.pairing.admitted.remove(&phone);
     }
 
     /// A bonded phone is seen, or uses a service: if it came through the window, it is trusted now.
@@ -321,7 +326,7 @@ impl Policy {
             .phones
             .values()
             .filter(|facts| facts.bonded && facts.source)
-            .filter(|facts| !self.memory.forgotten.contains(&facts.address))
+            .filter(|facts| !self.memory.forgotten.contains_key(&facts.address))
             .cloned()
             .collect();
         for facts in phones {
@@ -349,41 +354,6 @@ impl Policy {
                 self.pairing.told_apart.remove(&known.address);
             }
         }
-    }
-
-    /// Has the bonds removed that are left of phones which were forgotten without an adapter; the
-    /// others are gone, and need not be remembered.
-    fn finish_forgetting(&mut self, out: &mut Orders) {
-        let phones = &self.phones;
-        let is_bonded = |phone: &Address| phones.get(phone).is_some_and(|facts| facts.bonded);
-        self.memory.forgotten.retain(is_bonded);
-        for &phone in &self.memory.forgotten {
-            out.radio(RadioAction::RemoveBond { phone });
-        }
-    }
-
-    /// BlueZ has no bond with the phone: if it was forgotten, that is done.
-    pub(super) fn note_no_bond(&mut self, phone: Address) {
-        self.memory.forgotten.remove(&phone);
-    }
-
-    pub(super) fn forget(&mut self, phone: Address, out: &mut Orders) -> Result<(), Rejection> {
-        if !self.is_trusted(phone) && !self.phones.contains_key(&phone) {
-            return Err(unknown_phone(phone));
-        }
-        let name = self.name_of(phone);
-        self.drop_calls(phone, out);
-        self.memory.phones.retain(|known| known.address != phone);
-        self.pairing.admitted.remove(&phone);
-        if self.phones.contains_key(&phone) {
-            out.radio(RadioAction::RemoveBond { phone });
-        }
-        self.memory.forgotten.insert(phone);
-        out.tell(Story::PhoneForgotten {
-            name,
-            address: phone,
-        });
-        Ok(())
     }
 
     /// Returns the name in the list, or else the one that was just heard.

@@ -51,6 +51,11 @@ impl Radio {
         self.in_use.as_ref().and_then(|id| self.seen.get(id))
     }
 
+    /// Returns the address of the adapter in use.
+    pub(super) fn address(&self) -> Option<Address> {
+        self.facts().map(|facts| facts.address)
+    }
+
     /// Returns the adapter's address while the radio is on.
     pub(super) fn on(&self) -> Option<Address> {
         self.facts()

@@ -18,6 +18,7 @@ use super::story::{PairingRefusal, WindowEnd};
 use super::*;
 
 const SPEAKER: Address = Address::new([0xDA, 0x4C, 0x10, 0xDE, 0x00, 0x00]);
+const OTHER: Address = Address::new([0xDA, 0x4C, 0x10, 0xDE, 0x00, 0x01]);
 const ANNA: Address = Address::new([0xF0, 0, 0, 0, 0, 1]);
 const BEN: Address = Address::new([0xF0, 0, 0, 0, 0, 2]);
 const MUSIC: &str = "0000110d-0000-1000-8000-00805f9b34fb";

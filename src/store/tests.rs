@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -13,7 +13,13 @@ fn memory() -> Memory {
         outranked: SpeakerName::new("Flur").ok(),
         volume: Volume::new(35),
         microphone_muted: true,
-        forgotten: BTreeSet::from([Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 3])]),
+        forgotten: BTreeMap::from([
+            (Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 3]), None),
+            (
+                Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 4]),
+                Some(Address::new([0xDA, 0x4C, 0x10, 0xDE, 1, 0])),
+            ),
+        ]),
         phones: vec![
             TrustedPhone {
                 address: Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 1]),
@@ -76,7 +82,7 @@ last-seen = 0
     let mut without_later_keys = Memory {
         outranked: None,
         microphone_muted: false,
-        forgotten: BTreeSet::new(),
+        forgotten: BTreeMap::new(),
         ..memory()
     };
     for phone in &mut without_later_keys.phones {
@@ -188,7 +194,8 @@ proptest! {
         name in proptest::option::of("[ -~äß🎵]{1,60}"),
         outranked in proptest::option::of("[ -~äß🎵]{1,60}"),
         volume in proptest::option::of(0_u8..=100),
-        forgotten in proptest::collection::btree_set(any::<[u8; 6]>(), 0..3),
+        forgotten in proptest::collection::btree_map(
+            any::<[u8; 6]>(), proptest::option::of(any::<[u8; 6]>()), 0..3),
         phones in proptest::collection::vec(
             (any::<[u8; 6]>(), any::<String>(), 0..i64::MAX as u64, 0..i64::MAX as u64), 0..6),
     ) {
@@ -197,7 +204,9 @@ proptest! {
             outranked: outranked.and_then(|name| SpeakerName::new(&name).ok()),
             volume: volume.and_then(Volume::new),
             microphone_muted: false,
-            forgotten: forgotten.into_iter().map(Address::new).collect(),
+            forgotten: forgotten.into_iter().map(|(phone, adapter)| {
+                (Address::new(phone), adapter.map(Address::new))
+            }).collect(),
             phones: phones.into_iter().map(|(address, name, first_seen, last_seen)| TrustedPhone {
                 address: Address::new(address),
                 name,

@@ -16,6 +16,7 @@ mod allowed;
 mod answer;
 mod asked;
 mod auto_answer;
+mod fallback;
 mod hush;
 mod told;
 mod voice;
@@ -77,6 +78,8 @@ struct Link {
     voice: Voice,
     /// The voice link that was ordered last: whatever is told of another one is late.
     voice_id: VoiceId,
+    /// The voice that did not come up, until the phone brings another one.
+    missing: Option<fallback::Missing>,
     /// The phone sends its own ring tone.
     rings_itself: bool,
     assistant: bool,
@@ -103,6 +106,7 @@ impl Default for Link {
             codec: VoiceCodec::default(),
             voice: Voice::None,
             voice_id: VoiceId::default(),
+            missing: None,
             rings_itself: false,
             assistant: false,
             microphone: voice::STEPS,

@@ -1,9 +1,8 @@
 //! The voice links of calls, and how loud they are.
 //!
 //! Invariant: a phone has at most one voice link, and only while its service level connection is
-//! up; a codec that does not come up is given up for a plainer one, and when there is none left, that
-//! is shown until a voice comes up again. What is told of a voice link counts only while no later one
-//! was ordered.
+//! up. What is told of a voice link counts only while no later one was ordered. What becomes of one
+//! that does not come up is in [`fallback`](super::fallback).
 
 use super::super::{Action, Orders, Policy, RadioAction, SoundAction, Story};
 use super::event::{HandsFreeOrder, VoiceSpec};
@@ -45,6 +44,7 @@ impl Policy {
         self.calls.last_voice = VoiceId(last + 1);
         link.voice_id = self.calls.last_voice;
         link.voice = Voice::Wanted;
+        link.missing = None;
         self.voice_spec(phone)
     }
 
@@ -96,21 +96,17 @@ impl Policy {
             return;
         }
         Self::order(phone, HandsFreeOrder::EndVoice, out);
-        let Some(error) = error else {
-            return;
-        };
-        self.tell_voice_failed(phone, error.clone(), out);
+        if let Some(error) = &error {
+            self.tell_voice_failed(phone, error.clone(), out);
+        }
         if before == Voice::Up {
             return;
         }
-        // Somebody may have reset the controller since it was last told.
-        self.route_voice(out);
-        if codec == VoiceCodec::Cvsd {
-            self.calls.voice_problem = Some(error);
-        } else {
-            Self::command(phone, CallCommand::VoiceFailed { codec }, out);
-            Self::command(phone, CallCommand::OpenVoice, out);
+        if error.is_some() {
+            // Somebody may have reset the controller since it was last told.
+            self.route_voice(out);
         }
+        self.fall_back(phone, codec, error, out);
     }
 
     /// Has the controller bring the sound of calls here; any reset makes it forget that. While a

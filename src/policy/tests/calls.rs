@@ -3,6 +3,7 @@
 mod allowed;
 mod answer;
 mod auto_answer;
+mod fallback;
 mod wishes;
 
 use super::*;

@@ -192,6 +192,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::TimerFired { timer: Timer::MusicReturns }),
         1 => Just(Event::TimerFired { timer: Timer::AutoAnswer }),
         1 => Just(Event::TimerFired { timer: Timer::SettingAside }),
+        1 => Just(Event::TimerFired { timer: Timer::VoiceReturns }),
         6 => (phone(), hands_free()).prop_map(|(phone, fact)| Event::HandsFree { phone, fact }),
         1 => (0..2).prop_map(|id| Event::AdapterRefused {
             id: format!("hci{id}"),
@@ -330,7 +331,7 @@ impl Observer {
 fn check_trust(policy: &Policy, event: &Event, before: &[Address]) {
     for known in &policy.memory().phones {
         assert!(
-            !policy.memory().forgotten.contains(&known.address),
+            !policy.memory().forgotten.contains_key(&known.address),
             "after {event:?}"
         );
         let newcomer = !before.contains(&known.address);

@@ -315,7 +315,7 @@ fn who_was_forgotten_is_remembered_until_the_bond_is_gone() {
     let forgotten = || {
         let mut life = Life::with_anna();
         life.ask(Request::Forget { phone: ANNA });
-        assert!(life.policy.memory().forgotten.contains(&ANNA));
+        assert!(life.policy.memory().forgotten.contains_key(&ANNA));
         life
     };
     let no_bond = PhoneFacts {
@@ -331,7 +331,7 @@ fn who_was_forgotten_is_remembered_until_the_bond_is_gone() {
         life.tell(Event::PhoneSeen(bonded(ANNA, "Anna")));
         life.tell(Event::AdapterGone { id: "hci0".into() });
         life.tell(Event::AdapterSeen(adapter()));
-        assert!(life.policy.memory().forgotten.contains(&ANNA));
+        assert!(life.policy.memory().forgotten.contains_key(&ANNA));
         life.tell(done.clone());
         assert!(life.policy.memory().forgotten.is_empty(), "{done:?}");
     }
@@ -344,6 +344,62 @@ fn who_was_forgotten_is_remembered_until_the_bond_is_gone() {
         question: service(MUSIC),
     });
     assert!(life.policy.is_trusted(ANNA), "it has paired again");
+    assert!(life.policy.memory().forgotten.is_empty());
+}
+
+/// The adapter of the other tests is unplugged, and another one plugged in, or the other way round.
+fn another_adapter(life: &mut Life, on: bool) {
+    let other = AdapterFacts {
+        id: "hci1".into(),
+        address: OTHER,
+        ..adapter()
+    };
+    let (gone, seen) = if on {
+        (adapter(), other)
+    } else {
+        (other, adapter())
+    };
+    life.tell(Event::AdapterGone { id: gone.id });
+    life.tell(Event::AdapterSeen(seen));
+    life.taken();
+}
+
+#[test]
+fn a_bond_is_removed_at_the_adapter_that_has_it() {
+    let remove = [RadioAction::RemoveBond { phone: ANNA }];
+    let mut life = Life::with_anna();
+    life.tell(Event::AdapterGone { id: "hci0".into() });
+    life.ask(Request::Forget { phone: ANNA });
+    another_adapter(&mut life, true);
+    life.tell(Event::InventoryTaken { phones: Vec::new() });
+    assert_eq!(life.radio(), [], "no bond is known there");
+    life.tell(Event::InventoryTaken {
+        phones: vec![bonded(ANNA, "Anna")],
+    });
+    assert_eq!(life.radio(), remove, "one there is no better");
+    life.tell(Event::PhoneGone { phone: ANNA });
+    another_adapter(&mut life, false);
+    life.tell(Event::InventoryTaken {
+        phones: vec![bonded(ANNA, "Anna")],
+    });
+    assert_eq!(life.radio(), remove);
+    life.tell(Event::PhoneGone { phone: ANNA });
+    assert!(life.policy.memory().forgotten.is_empty());
+}
+
+#[test]
+fn a_bond_of_an_adapter_that_nobody_has_seen_is_removed_when_it_comes() {
+    let mut life = Life::with_anna();
+    another_adapter(&mut life, true);
+    life.tell(Event::InventoryTaken { phones: Vec::new() });
+    life.ask(Request::Forget { phone: ANNA });
+    life.tell(Event::InventoryTaken { phones: Vec::new() });
+    another_adapter(&mut life, false);
+    life.tell(Event::InventoryTaken {
+        phones: vec![bonded(ANNA, "Anna")],
+    });
+    assert_eq!(life.radio(), [RadioAction::RemoveBond { phone: ANNA }]);
+    life.tell(Event::InventoryTaken { phones: Vec::new() });
     assert!(life.policy.memory().forgotten.is_empty());
 }
 

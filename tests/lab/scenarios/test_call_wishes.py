@@ -7,6 +7,7 @@ import pytest
 from telephony import (
     ANNA,
     BEN,
+    PATIENCE,
     call,
     calls,
     hang_up,
@@ -16,6 +17,7 @@ from telephony import (
     told,
     wait_calls,
     wait_gone,
+    wait_states,
     wait_told,
 )
 
@@ -35,15 +37,25 @@ def configure(speaker, text):
 
 
 def wait_over(speaker, seconds):
-    """Waits until so much time is over."""
+    """Waits until so much time is over, in which something should not happen."""
     end = speaker.pi.now() + seconds
-    speaker.pi.wait_for(lambda: speaker.pi.now() > end, timeout=seconds + 10)
+    speaker.pi.wait_for(lambda: speaker.pi.now() > end, timeout=seconds + PATIENCE)
+
+
+def wait_count(speaker, count):
+    """Waits until there are so many calls."""
+    speaker.pi.wait_for(lambda: len(calls(speaker)) == count, PATIENCE, f"{count} calls")
 
 
 def answers(phone, since):
     """When the speaker answered a call of this phone."""
-    asked = [e for e in phone.events if e.kind == "asked" and e.details.get("what") == "answer"]
-    return [event.time for event in asked if event.time > since]
+    return asked(phone, since, what="answer")
+
+
+def asked(phone, since, **details):
+    """When the speaker asked the phone for this."""
+    found = [e for e in phone.events if e.kind == "asked" and details.items() <= e.details.items()]
+    return [event.time for event in found if event.time > since]
 
 
 # Answering by itself
@@ -54,9 +66,8 @@ def test_call_answers_itself_after_the_seconds(speaker, calling):
     configure(speaker, AUTO.format(wait="3s"))
     began = speaker.pi.now()
     phone.ring(ANNA)
-    rang = speaker.pi.now()
     answered = saw(phone, "asked", began, what="answer")
-    assert began + 2.9 < answered.time < rang + 4.5, (began, rang, answered)
+    assert answered.time > began + 2.9, (began, answered)
     saw(phone, "audio", began, state="open", codec="msbc")
     wait_calls(speaker, "active")
     assert states(phone) == ["active"]
@@ -72,6 +83,7 @@ def test_call_that_comes_into_another_one_does_not(speaker, calling):
     anna.waiting_call(BEN)
     wait_calls(speaker, "active", "waiting")
     ben.ring(BEN)
+    wait_count(speaker, 3)
     wait_over(speaker, 4)
     # Nor when the one it came into is over.
     anna.hang_up(2)
@@ -84,7 +96,7 @@ def test_call_that_comes_into_another_one_does_not(speaker, calling):
 
 def test_call_that_somebody_refuses_or_gives_up_does_not(speaker, calling):
     phone = calling()
-    configure(speaker, AUTO.format(wait="3s"))
+    configure(speaker, AUTO.format(wait="10s"))
     began = speaker.pi.now()
     phone.ring(ANNA)
     wait_calls(speaker, "incoming")
@@ -94,18 +106,22 @@ def test_call_that_somebody_refuses_or_gives_up_does_not(speaker, calling):
     wait_calls(speaker, "incoming")
     phone.hang_up()
     wait_calls(speaker)
-    wait_over(speaker, 5)
-    assert answers(phone, began) == []
+    # The next one waits for its own time, when that of the others is long over.
+    last = speaker.pi.now()
+    phone.ring(ANNA)
+    wait_calls(speaker, "active")
+    (answered,) = answers(phone, began)
+    assert answered > last + 9.9, (began, last, answered)
 
 
 def test_answering_is_switched_on_and_off_while_it_rings(speaker, calling):
     phone = calling()
-    configure(speaker, AUTO.format(wait="5s"))
-    phone.ring(ANNA)
+    configure(speaker, AUTO.format(wait="10s"))
     began = speaker.pi.now()
+    phone.ring(ANNA)
     wait_calls(speaker, "incoming")
     configure(speaker, AUTO.format(wait="off"))
-    wait_over(speaker, 7)
+    wait_over(speaker, 12)
     assert answers(phone, began) == []
     configure(speaker, AUTO.format(wait="1s"))
     wait_calls(speaker, "active")
@@ -132,7 +148,7 @@ def test_phone_that_may_not_use_calls_is_refused_them_and_plays(speaker, phones)
         assert refused.rc == 6 and "calls.phones" in refused.stderr, refused
     speaker.dotctl("connect", phone.name)
     assert told(speaker, phone) is None
-    assert speaker.is_playing(phone)
+    speaker.wait_playing(phone, PATIENCE)
 
 
 @pytest.mark.parametrize("by", ["name", "address"])
@@ -144,7 +160,7 @@ def test_phone_that_is_named_brings_its_calls_after_a_reload(speaker, phones, by
     speaker.wait_playing(phone)
     began = speaker.pi.now()
     configure(speaker, ONLY.format(phones=json.dumps([getattr(phone, by)])))
-    saw(phone, "hfp", began, state="ready", timeout=15)
+    saw(phone, "hfp", began, state="ready")
     wait_told(speaker, phone)
     assert speaker.find(phone)["calls_allowed"] is True
     talk(speaker, phone)
@@ -174,7 +190,7 @@ def test_call_that_cannot_be_set_aside_leaves_the_other_one_ringing(speaker, cal
     anna, ben = calling(), calling("plain")
     talk(speaker, ben)
     anna.ring(BEN)
-    speaker.pi.wait_for(lambda: len(calls(speaker)) == 2, what="the second call")
+    wait_count(speaker, 2)
     refused = call(speaker, "answer", check=False)
     assert refused.rc == 9 and "still rings" in refused.stderr, refused
     assert (states(anna), states(ben)) == (["incoming"], ["active"])
@@ -190,14 +206,16 @@ def test_call_that_was_set_aside_for_nothing_is_taken_up_again(speaker, calling)
     anna, ben = calling(), calling("android")
     talk(speaker, ben)
     anna.ring(BEN)
-    speaker.pi.wait_for(lambda: len(calls(speaker)) == 2, what="the second call")
+    wait_count(speaker, 2)
     anna.misbehave(refused={"A"})
     began = speaker.pi.now()
     refused = call(speaker, "answer", check=False)
     assert refused.rc == 6 and refused.stderr, refused
-    held = saw(ben, "asked", began, what="hold", value="2")
-    saw(ben, "asked", held.time + 0.001, what="hold", value="2")
-    speaker.pi.wait_for(lambda: states(ben) == ["active"], what="the first call")
+    # Once to set it aside, and once to take it up.
+    speaker.pi.wait_for(
+        lambda: len(asked(ben, began, what="hold", value="2")) == 2, PATIENCE, "the call back"
+    )
+    wait_states(speaker, ben, "active")
     assert states(anna) == ["incoming"]
 
 
@@ -205,12 +223,12 @@ def test_phone_that_refuses_to_hold_keeps_its_call(speaker, calling):
     anna, ben = calling(), calling("android")
     talk(speaker, ben)
     anna.ring(BEN)
-    speaker.pi.wait_for(lambda: len(calls(speaker)) == 2, what="the second call")
+    wait_count(speaker, 2)
     ben.misbehave(refused={"+CHLD="})
     refused = call(speaker, "answer", check=False)
     assert refused.rc == 6 and "still rings" in refused.stderr, refused
     assert (states(anna), states(ben)) == (["incoming"], ["active"])
     ben.misbehave()
     call(speaker, "answer")
-    speaker.pi.wait_for(lambda: states(anna) == ["active"], what="the answer")
-    assert states(ben) == ["held"]
+    wait_states(speaker, anna, "active")
+    wait_states(speaker, ben, "held")
