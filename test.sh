@@ -108,6 +108,7 @@ spare() {
 }
 
 lint() { in_builder cargo clippy --quiet --all-targets --locked -- -D warnings; }
+tests() { in_builder cargo test --quiet --locked "$@"; }
 
 has_newer_rust() { cargo +stable --version && pkg-config --exists libpipewire-0.3 dbus-1 sbc; }
 newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --locked --all-targets; }
@@ -131,8 +132,10 @@ step 'builder (Debian 13, Rust 1.85)' in_builder true || { echo "0 passed, 1 fai
 # With what the steps before it is needed leave of the processor.
 [ "$mode" = --fast ] || aside setup nice -n 19 "$lab" setup
 step 'format' in_builder cargo fmt --check
-[ "$mode" != --fast ] || step 'lint' lint
-suite 'unit and integration tests' in_builder cargo test --quiet --locked
+if [ "$mode" = --fast ]; then
+    step 'lint' lint
+    suite 'unit and integration tests' tests
+fi
 step 'dependencies: licences, sources' dependencies
 # Only where somebody develops: it takes rustup and dotd's libraries on this machine itself.
 if [ "$mode" = --full ] && has_newer_rust >/dev/null 2>&1; then
@@ -151,6 +154,7 @@ else
     # Where no sound is measured the processor need not be spared: in real time, and what is still
     # to be compiled meanwhile. Where sound is, nothing else runs.
     aside lint spare lint
+    aside tests spare tests --no-run
     aside arm64 spare quick_package arm64
     for round in $(seq "$rounds"); do
         number=$([ "$rounds" = 1 ] || echo ", round $round")
@@ -160,6 +164,9 @@ else
         if [ "$round" = 1 ]; then
             step 'lint' finished lint
             step 'package for arm64' finished arm64
+            # Why they do not compile, if they do not, they say themselves.
+            finished tests >/dev/null
+            suite 'unit and integration tests' tests
         fi
         suite "lab: scenarios of sound$number" \
             "$lab" run tests/lab/scenarios/sound --deb "$deb" --artifacts "artifacts/sound-$round"
