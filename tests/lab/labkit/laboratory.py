@@ -157,6 +157,10 @@ class Laboratory:
         finally:
             self.timings.append({"what": what, "seconds": round(time.monotonic() - start, 3)})
 
+    def note(self, what: str, **figures: float) -> None:
+        """Keeps what a test measured, in timings.json too."""
+        self.timings.append({"what": what, **{name: round(it, 3) for name, it in figures.items()}})
+
     def close(self) -> None:
         """Ends what still runs and writes the timings."""
         if self._shared:

@@ -5,9 +5,9 @@ was said is looked for piece by piece, each near where the piece before was foun
 where it was found. Where the delay changed within a piece, both sides of that are compared each
 with its own.
 
-Invariants: a delay that wanders by less than `_REACH` from piece to piece costs nothing, be it by
-and by or at once; speech that is missing counts as heard wrongly; pauses count for the
-intelligibility alone.
+Invariants: a delay that wanders by less than `_REACH` from piece to piece costs no correlation, be
+it by and by or at once, so `wander` and `jumps` tell of it; speech that is missing counts as heard
+wrongly; pauses count for the intelligibility alone.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _PAUSE = -30.0
 """A piece so many dB below the loudest is a pause."""
 _FOUND = 0.3
 """What correlates less is not the piece that is looked for."""
+_JUMP = round(0.002 * _RATE)
+"""A delay that changes by more from piece to piece jumped; matching clocks takes less."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Likeness:
     """The second of what was heard in which what was said begins."""
     wander: float
     """By how many seconds the delay changed, from its shortest to its longest."""
+    jumps: int
+    """How often the delay changed at once: sound was left out, put in or repeated there."""
 
 
 def likeness(said: Signal, heard: np.ndarray, rate: int, band: int = _RATE) -> Likeness:
@@ -68,6 +72,7 @@ def likeness(said: Signal, heard: np.ndarray, rate: int, band: int = _RATE) -> L
         intelligibility=float(stoi(*whole, _RATE)),
         begin=lags[0] / _RATE,
         wander=float(np.ptp(lags[1:])) / _RATE,
+        jumps=int(np.sum(np.abs(np.diff(lags[1:])) > _JUMP)),
     )
 
 
