@@ -29,6 +29,7 @@ async fn the_speaker_shows_the_snapshot() {
             ("Address", "\"DA:4C:10:DE:00:00\""),
             ("AudioState", "\"ready\""),
             ("ConfigProblems", "\"\""),
+            ("MemoryLost", "\"\""),
             ("MemoryProblem", "\"\""),
             ("Discoverable", "false"),
             ("MaxVolume", "byte 0x50"),
@@ -95,6 +96,7 @@ async fn phones_are_objects() {
             ("CallsAllowed", "true"),
             ("HandsFree", "false"),
             ("LastSeen", "uint64 1700000100"),
+            ("MicrophoneVolume", "byte 0x00"),
             ("Name", "\"Anna's iPhone\""),
             ("Playing", "true"),
             ("Trusted", "true"),
@@ -150,6 +152,7 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
             max_volume: Volume::new(2).unwrap(),
             config_problems: Some("broken".to_owned()),
             memory_problem: Some("the disk is full".to_owned()),
+            memory_lost: Some("the file is damaged".to_owned()),
             voice_problem: Some("no sound comes".to_owned()),
             pairing_until: None,
         };
@@ -158,8 +161,8 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
     let names: Vec<_> = changes.keys().map(String::as_str).collect();
     assert_eq!(
         names.join(" "),
-        "Adapter AdapterState Address AudioState ConfigProblems EchoProblem MaxVolume MemoryProblem \
-         Microphone MicrophoneMuted Name Output Pairing PairingUntil Powered VoiceProblem Volume"
+        "Adapter AdapterState Address AudioState ConfigProblems EchoProblem MaxVolume MemoryLost \
+         MemoryProblem Microphone MicrophoneMuted Name Output Pairing PairingUntil Powered VoiceProblem Volume"
     );
     // Every property is as it was signalled.
     let now = scene.all(wire::ROOT, "org.dotd.Speaker1").await;
@@ -190,7 +193,7 @@ async fn objects_come_and_go_with_their_phones() {
     let interfaces = args.interfaces_and_properties();
     let carol = &interfaces[&InterfaceName::try_from("org.dotd.Phone1").unwrap()];
     assert_eq!(carol["Name"].to_string(), "\"Carol\"");
-    assert_eq!(carol.len(), 17);
+    assert_eq!(carol.len(), 18);
     let signal = next(&mut added).await;
     let args = signal.args().unwrap();
     let names = args.interfaces_and_properties().keys();

@@ -39,6 +39,7 @@ fn status_says_what_is_wrong_and_what_to_do() {
     let mut broken = Snapshot {
         config_problems: Some("dotd.toml:2:7: volume.max is 140; allowed is 0 to 100".to_owned()),
         memory_problem: Some("the disk is full; make room".to_owned()),
+        memory_lost: Some("state.toml is damaged; pair again".to_owned()),
         voice_problem: Some("no sound comes; see dotd(8)".to_owned()),
         microphone: MicrophoneStatus {
             echo_problem: Some("there is no canceller; install one".to_owned()),
@@ -59,6 +60,7 @@ fn status_says_what_is_wrong_and_what_to_do() {
          Config     broken, the one before it holds:\n             \
          dotd.toml:2:7: volume.max is 140; allowed is 0 to 100\n  \
          State      nothing would survive a restart: the disk is full; make room\n  \
+         State      nothing is known of before: state.toml is damaged; pair again\n  \
          Phones     none yet; let one in with `dotctl pair`\n"
     );
     let stage = &scene.speaker.as_ref().unwrap().stage;
@@ -101,6 +103,7 @@ fn status_as_json_keeps_its_promise() {
             "microphone": {"name": "USB Microphone", "muted": false, "echo_problem": null},
             "config_problems": null,
             "memory_problem": null,
+            "memory_lost": null,
             "voice_problem": null,
             "phones": [
                 {"name": "Anna's iPhone", "address": "DA:4C:10:DE:00:01", "trusted": true,
@@ -185,6 +188,35 @@ fn phones_are_called_by_any_part_of_name_or_address() {
         "{told}"
     );
     assert_eq!(scene.requests().len(), 4);
+}
+
+#[test]
+fn what_was_done_is_told_as_json_too() {
+    let scene = Scene::new(kitchen(), granted());
+    let phones = scene.dotctl(&["--json", "phones"]).json();
+    let anna = scene.dotctl(&["--json", "connect", "anna"]).json();
+    assert_eq!(anna, phones[0], "the phone");
+    assert_eq!(anna["name"], "Anna's iPhone");
+    for (args, expected) in [
+        (
+            &["--json", "disconnect", "bob"][..],
+            json!({"disconnected": {"name": "Bob's Pixel", "address": "DA:4C:10:DE:00:02"}}),
+        ),
+        (
+            &["--json", "pair", "stop"],
+            json!({"open": false, "until": null}),
+        ),
+    ] {
+        assert_eq!(scene.dotctl(args).json(), expected, "{args:?}");
+    }
+    assert_eq!(
+        scene.requests(),
+        [
+            Request::Connect { phone: address(1) },
+            Request::Disconnect { phone: address(2) },
+            Request::ClosePairing,
+        ]
+    );
 }
 
 #[test]

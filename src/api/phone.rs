@@ -148,6 +148,12 @@ impl Phone {
         Ok(self.view()?.call_volume)
     }
 
+    /// How loud its callers get the room, 0 to 100; 0 while it is not connected for calls.
+    #[zbus(property)]
+    fn microphone_volume(&self) -> fdo::Result<u8> {
+        Ok(self.view()?.microphone_volume)
+    }
+
     /// Whether its assistant listens.
     #[zbus(property)]
     fn assistant_listens(&self) -> fdo::Result<bool> {

@@ -219,6 +219,12 @@ impl Speaker {
         self.view().memory_problem
     }
 
+    /// Why dotd began without knowing whom it trusted and what was set; empty when it knew.
+    #[zbus(property)]
+    fn memory_lost(&self) -> String {
+        self.view().memory_lost
+    }
+
     /// Why the sound of a call did not come here when it last should have; empty once it has.
     #[zbus(property)]
     fn voice_problem(&self) -> String {

@@ -43,6 +43,7 @@ pub(super) struct SpeakerView {
     pub(super) max_volume: u8,
     pub(super) config_problems: String,
     pub(super) memory_problem: String,
+    pub(super) memory_lost: String,
     pub(super) voice_problem: String,
 }
 
@@ -80,13 +81,14 @@ impl From<&Snapshot> for SpeakerView {
             max_volume: snapshot.max_volume.percent(),
             config_problems: snapshot.config_problems.clone().unwrap_or_default(),
             memory_problem: snapshot.memory_problem.clone().unwrap_or_default(),
+            memory_lost: snapshot.memory_lost.clone().unwrap_or_default(),
             voice_problem: snapshot.voice_problem.clone().unwrap_or_default(),
         }
     }
 }
 
 impl SpeakerView {
-    pub(super) fn properties(self) -> Properties<18> {
+    pub(super) fn properties(self) -> Properties<19> {
         [
             ("Name", self.name.into()),
             ("Address", self.address.into()),
@@ -105,6 +107,7 @@ impl SpeakerView {
             ("MaxVolume", self.max_volume.into()),
             ("ConfigProblems", self.config_problems.into()),
             ("MemoryProblem", self.memory_problem.into()),
+            ("MemoryLost", self.memory_lost.into()),
             ("VoiceProblem", self.voice_problem.into()),
         ]
     }
@@ -125,6 +128,7 @@ pub(super) struct PhoneView {
     pub(super) hands_free: bool,
     pub(super) voice: String,
     pub(super) call_volume: u8,
+    pub(super) microphone_volume: u8,
     pub(super) assistant_listens: bool,
     pub(super) gateway: HashMap<String, OwnedValue>,
     pub(super) first_seen: u64,
@@ -148,6 +152,7 @@ impl From<&PhoneStatus> for PhoneView {
             hands_free: calls.is_some(),
             voice: voice.map(|codec| codec.to_string()).unwrap_or_default(),
             call_volume: calls.map_or(0, |calls| calls.volume.percent()),
+            microphone_volume: calls.map_or(0, |calls| calls.microphone_volume.percent()),
             assistant_listens: calls.is_some_and(|calls| calls.assistant),
             gateway: calls.map_or_else(HashMap::new, |calls| wire::gateway(&calls.gateway)),
             first_seen: phone.first_seen.unwrap_or_default(),
@@ -157,7 +162,7 @@ impl From<&PhoneStatus> for PhoneView {
 }
 
 impl PhoneView {
-    pub(super) fn properties(self) -> Properties<16> {
+    pub(super) fn properties(self) -> Properties<17> {
         [
             ("Address", self.address.into()),
             ("Name", self.name.into()),
@@ -171,6 +176,7 @@ impl PhoneView {
             ("HandsFree", self.hands_free.into()),
             ("Voice", self.voice.into()),
             ("CallVolume", self.call_volume.into()),
+            ("MicrophoneVolume", self.microphone_volume.into()),
             ("AssistantListens", self.assistant_listens.into()),
             ("Gateway", self.gateway.into()),
             ("FirstSeen", self.first_seen.into()),

@@ -15,7 +15,7 @@ use tokio::io::unix::AsyncFd;
 use super::socket::{self, AF_BLUETOOTH};
 
 /// `BTPROTO_HCI` of `net/bluetooth/bluetooth.h`.
-const BTPROTO_HCI: u32 = 1;
+pub(super) const BTPROTO_HCI: u32 = 1;
 /// `HCI_CHANNEL_RAW` of `net/bluetooth/hci_sock.h`.
 const CHANNEL_RAW: u16 = 0;
 /// `SOL_HCI` and its option of `net/bluetooth/hci_sock.h`.
@@ -159,7 +159,7 @@ impl Controller {
 }
 
 /// Reads the number in an adapter's name.
-fn number(adapter: &str) -> Option<u16> {
+pub(super) fn number(adapter: &str) -> Option<u16> {
     adapter.strip_prefix("hci")?.parse().ok()
 }
 

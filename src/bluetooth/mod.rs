@@ -14,6 +14,7 @@ mod broadcom;
 mod convert;
 mod device;
 mod error;
+mod features;
 mod handsfree;
 mod hci;
 mod media;

@@ -58,6 +58,22 @@ pub(super) fn set<T: Copy>(fd: &OwnedFd, level: i32, option: i32, value: &T) -> 
     checked(done)
 }
 
+/// Asks the kernel something, in one of its structures, which also takes the answer.
+///
+/// # Errors
+/// When the kernel does not know, or does not tell us.
+pub(super) fn ask<T: Copy>(fd: &OwnedFd, request: u32, value: &mut T) -> io::Result<()> {
+    // SAFETY: the pointer is to `value`, whole and ours alone for the length of the call.
+    let done = unsafe {
+        libc::ioctl(
+            fd.as_raw_fd(),
+            request as libc::Ioctl,
+            std::ptr::from_mut(value),
+        )
+    };
+    checked(done)
+}
+
 /// Has the runtime watch it. Needs a tokio runtime.
 ///
 /// # Errors

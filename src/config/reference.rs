@@ -178,8 +178,9 @@ pub const TABLES: &[Table] = &[
             },
             Key {
                 name: "microphone",
-                about: "The microphone for calls, by its PipeWire node name or description; `wpctl \
-                        status` lists them. While it is not there callers hear silence.",
+                about: "The microphone for calls, by its PipeWire node name or description; `sudo \
+                        PIPEWIRE_RUNTIME_DIR=/run/dotd wpctl status` lists them. While it is not \
+                        there callers hear silence.",
                 allowed: "a text that is not empty",
                 default: Preset::Unset {
                     means: "the default input of PipeWire",
@@ -207,7 +208,7 @@ pub const TABLES: &[Table] = &[
             Key {
                 name: "output",
                 about: "The output to play on, by its PipeWire node name or description; \
-                        `wpctl status` lists them.",
+                        `sudo PIPEWIRE_RUNTIME_DIR=/run/dotd wpctl status` lists them.",
                 allowed: "a text that is not empty",
                 default: Preset::Unset {
                     means: "the default output of PipeWire",

@@ -68,7 +68,7 @@ const JSON: &[&str] = &[
      comes out `packets`, `lost`, `concealed_ms`, `underruns`, `buffer_ms`, `delay_ms`, \
      `drift_ppm`, `bit_rate`; and `hands_free`, null while it is not connected for calls: `voice` \
      (the codec while the sound of its calls comes here: CVSD, mSBC or LC3-SWB), `volume` (of its \
-     calls), `assistant` (it listens), `service` (it has a network), `signal` and `battery` (0 to \
+     calls), `microphone_volume` (of the room, for its callers), `assistant` (it listens), `service` (it has a network), `signal` and `battery` (0 to \
      5), `roaming`, `operator`, and `calls`. `connect` and `volume --phone` print the phone.",
     "A call has: `id` (its number, of that phone), `state` (incoming, waiting, dialing, alerting, \
      active or held), `number`, `name`, `direction` (incoming or outgoing), `multiparty` (it is \
@@ -81,12 +81,13 @@ const JSON: &[&str] = &[
      `until`), `sound` (`state`: no-server, no-output or ready; `output`, `start_volume`, \
      `max_volume`), `microphone` (`name`, `muted`, and `echo_problem`: why callers hear the echo of \
      themselves), `config_problems`, `memory_problem` (why nothing would survive a restart), \
+     `memory_lost` (why what was known before the last start is not known any more), \
      `voice_problem` (why the last call could not be heard) and \
      `phones`.",
     "`pair` has `open` and `until`; `pair --wait` has `paired` (`name`, `address`, `again`). \
      `disconnect` has `disconnected` and `forget` has `forgotten` (`name`, `address`). `name` has \
      `name`. `volume` has `start_volume`, `max_volume` and `phones`, those it is about. `mic` has \
-     what `microphone` has in `status`, `assistant` has `assistant` (it listens) and `phone`. `config check` has \
+     what `microphone` has in `status`, `mic volume` has `phones`, those it is about, `assistant` has `assistant` (it listens) and `phone`. `config check` has \
      `file`, `valid` and `problems` (`line`, `column`, `message`), and is printed when the check \
      fails too.",
     "An event of `monitor` has: `time`, `kind`, `warning` (somebody should look at it), `text`, and \
@@ -115,6 +116,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "dotctl mic off",
         "Let callers hear nothing of the room until it is on again.",
+    ),
+    (
+        "dotctl mic volume 40",
+        "Let the callers of this call hear the room softer.",
     ),
     (
         "dotctl --json phones | jq -r '.[] | select(.playing).name'",
@@ -170,6 +175,18 @@ fn dotd() -> String {
          interrupting the music; one that is not valid is refused, and the one before it holds.",
     );
     man.item("SIGTERM, SIGINT", "Stop.");
+    man.section("ENVIRONMENT");
+    man.item(
+        "DOTD_LOG",
+        "How much is logged: error, warn, info (the default), debug or trace, for all of dotd or \
+         for parts of it, as in `dotd::audio=trace,info`. To set it for the service, write \
+         `Environment=DOTD_LOG=debug` below `[Service]` in `systemctl edit dotd`, and restart it.",
+    );
+    man.item(
+        "PIPEWIRE_RUNTIME_DIR",
+        "Where the socket of PipeWire is; the unit sets it to /run/dotd. With it other programs \
+         find the speaker's PipeWire too: `sudo PIPEWIRE_RUNTIME_DIR=/run/dotd wpctl status`.",
+    );
     man.section("EXIT STATUS");
     man.item("0", "It was told to stop.");
     man.item("1", "It cannot go on; the journal says why.");
@@ -181,7 +198,7 @@ fn dotd() -> String {
         "/var/lib/dotd/state.toml",
         "Trusted phones and choices made at run time. One that is damaged is moved aside as \
          state.toml.corrupt-N or state.toml.unreadable-N, and one of a later dotd as \
-         state.toml.from-version-V-N.",
+         state.toml.from-version-V-N; `dotctl status` says so until the next start.",
     );
     man.section("CALLS");
     for text in CALLS {

@@ -22,6 +22,7 @@ pub(super) struct SpeakerShape {
     pub(super) microphone: MicrophoneShape,
     pub(super) config_problems: Option<String>,
     pub(super) memory_problem: Option<String>,
+    pub(super) memory_lost: Option<String>,
     pub(super) voice_problem: Option<String>,
 }
 
@@ -87,6 +88,7 @@ pub(super) struct PhoneShape {
 pub(super) struct HandsFreeShape {
     pub(super) voice: Option<String>,
     pub(super) volume: u8,
+    pub(super) microphone_volume: u8,
     pub(super) assistant: bool,
     pub(super) service: Option<bool>,
     pub(super) signal: Option<u8>,
@@ -137,6 +139,7 @@ impl SpeakerShape {
             },
             config_problems: filled(take(&mut from, "ConfigProblems")?),
             memory_problem: filled(take(&mut from, "MemoryProblem")?),
+            memory_lost: filled(take(&mut from, "MemoryLost")?),
             voice_problem: filled(take(&mut from, "VoiceProblem")?),
         })
     }
@@ -204,6 +207,7 @@ impl HandsFreeShape {
         Ok(Self {
             voice: filled(take(from, "Voice")?),
             volume: take(from, "CallVolume")?,
+            microphone_volume: take(from, "MicrophoneVolume")?,
             assistant: take(from, "AssistantListens")?,
             service: told(&mut gateway, "Service"),
             signal: told(&mut gateway, "Signal"),

@@ -12,7 +12,7 @@ use super::executor::{Executor, Late};
 use crate::audio::{Role, StreamKey, StreamSpec};
 use crate::bluetooth::{BluetoothError, GatewaySocket, VoiceSocket};
 use crate::config::{self, Settings};
-use crate::handsfree::{self, Links, Voice};
+use crate::handsfree::{self, Abilities, Links, Voice};
 use crate::pcm::{Melody, Recording, RingTone};
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
 use crate::policy::calls::facts::VoiceId;
@@ -29,6 +29,8 @@ pub(super) struct Calls {
     echo_cancelling: bool,
     /// We can do that, as far as is known.
     canceller_works: bool,
+    /// The adapter carries codecs better than CVSD, as far as is known.
+    wide_band: bool,
     voices: HashMap<Address, Talking>,
     events: mpsc::Sender<Event>,
     late: mpsc::UnboundedSender<Late>,
@@ -60,6 +62,14 @@ pub(super) struct LateRing {
     tone: RingTone,
 }
 
+/// What phones are told that we can do until more is known.
+pub(super) fn abilities_at_first(settings: &Settings) -> Abilities {
+    Abilities {
+        echo_cancelling: settings.audio.echo_cancelling,
+        wide_band: true,
+    }
+}
+
 impl Calls {
     /// Makes the room for them; phones are told whether echo is cancelled.
     pub(super) fn new(
@@ -68,9 +78,10 @@ impl Calls {
         settings: &Settings,
     ) -> Self {
         Self {
-            links: Links::new(events.clone(), settings.audio.echo_cancelling),
+            links: Links::new(events.clone(), abilities_at_first(settings)),
             echo_cancelling: settings.audio.echo_cancelling,
             canceller_works: true,
+            wide_band: true,
             voices: HashMap::new(),
             events,
             late,
@@ -171,15 +182,18 @@ impl Executor {
     /// Takes over whether echo is to be cancelled.
     pub(super) fn cancel_echo(&mut self, wanted: bool) {
         self.calls.echo_cancelling = wanted;
-        self.claim_echo_cancelling();
+        self.claim_abilities();
     }
 
-    /// Tells phones from now on whether they need not cancel echo themselves: each with its next
-    /// link.
-    fn claim_echo_cancelling(&mut self) {
-        let on = self.calls.echo_cancelling && self.calls.canceller_works;
-        self.calls.links.cancel_echo(on);
-        self.bluetooth.claim(handsfree::sdp_features(on));
+    /// Tells phones from now on what we can do, such as to cancel echo so that they need not: each
+    /// with its next link.
+    fn claim_abilities(&mut self) {
+        let abilities = Abilities {
+            echo_cancelling: self.calls.echo_cancelling && self.calls.canceller_works,
+            wide_band: self.calls.wide_band,
+        };
+        self.calls.links.claim(abilities);
+        self.bluetooth.claim(handsfree::sdp_features(abilities));
     }
 
     /// Carries out an order about the sound of calls that concerns no single phone.
@@ -200,7 +214,11 @@ impl Executor {
             }
             SoundAction::ClaimCanceller { works } => {
                 self.calls.canceller_works = works;
-                self.claim_echo_cancelling();
+                self.claim_abilities();
+            }
+            SoundAction::ClaimWideBand { works } => {
+                self.calls.wide_band = works;
+                self.claim_abilities();
             }
         }
     }

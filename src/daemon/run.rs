@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{broadcast, mpsc, watch};
 
-use super::calls::Calls;
+use super::calls::{Calls, abilities_at_first};
 use super::error::DaemonError;
 use super::executor::{Executor, Late, Streams};
 use super::held::Held;
@@ -40,15 +40,15 @@ const STORIES: usize = 64;
 pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(), DaemonError> {
     let mut signals = signals::listen().map_err(DaemonError::Signals)?;
     let (store, memory, trouble) = Store::open(&arguments.state_dir);
-    let hidden = trouble.as_ref().is_some_and(|it| it.hides_the_state());
-    if let Some(trouble) = trouble {
-        tracing::warn!("{trouble}");
-    }
     let (events, mut inbox) = mpsc::channel(EVENTS);
     let (late, arrivals) = mpsc::unbounded_channel();
     let mut policy = Policy::new(settings.rules.clone(), memory.clone());
-    if hidden {
-        policy.trust_is_not_known();
+    if let Some(trouble) = trouble {
+        tracing::warn!("{trouble}");
+        if trouble.hides_the_state() {
+            policy.trust_is_not_known();
+        }
+        policy.memory_was_lost(trouble.to_string());
     }
     let (snapshots, seen) = watch::channel(policy.snapshot());
     let (stories, _) = broadcast::channel(STORIES);
@@ -62,7 +62,7 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         api::serve(&bus, seen, events.clone(), stories.subscribe(), figures).await?;
     let audio = Audio::start(audio_settings(&settings), events.clone())?;
     let (gateways, connected) = mpsc::unbounded_channel();
-    let claims = handsfree::sdp_features(settings.audio.echo_cancelling);
+    let claims = handsfree::sdp_features(abilities_at_first(&settings));
     let bluetooth = Bluetooth::start(events.clone(), gateways, claims).await?;
     let executor = Executor {
         bluetooth,

@@ -14,8 +14,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::config;
 use super::words::{self, Ended};
+use super::{Abilities, config};
 use crate::hfp::{CommandId, Event as HfpEvent, Machine, Output};
 use crate::policy::Event;
 use crate::policy::calls::event::HandsFreeFact;
@@ -32,7 +32,7 @@ const PIECE: usize = 1024;
 #[derive(Debug)]
 pub struct Links {
     events: mpsc::Sender<Event>,
-    echo_cancelling: bool,
+    abilities: Abilities,
     links: HashMap<Address, Handle>,
 }
 
@@ -57,19 +57,18 @@ struct Order {
 }
 
 impl Links {
-    /// Makes the room; what phones say goes to `events`, and they are told that echo is cancelled,
-    /// or not.
-    pub fn new(events: mpsc::Sender<Event>, echo_cancelling: bool) -> Self {
+    /// Makes the room; what phones say goes to `events`, and they are told what we can do.
+    pub fn new(events: mpsc::Sender<Event>, abilities: Abilities) -> Self {
         Self {
             events,
-            echo_cancelling,
+            abilities,
             links: HashMap::new(),
         }
     }
 
-    /// Tells phones that echo is cancelled, or not: those that are linked from now on.
-    pub fn cancel_echo(&mut self, on: bool) {
-        self.echo_cancelling = on;
+    /// Tells phones that we can do other things: those that are linked from now on.
+    pub fn claim(&mut self, abilities: Abilities) {
+        self.abilities = abilities;
     }
 
     /// Takes a link that was made: a stream socket to the phone's audio gateway. Needs a tokio
@@ -78,7 +77,7 @@ impl Links {
         let (orders, ordered) = mpsc::unbounded_channel();
         let link = Link {
             phone,
-            machine: Machine::new(config(self.echo_cancelling)),
+            machine: Machine::new(config(self.abilities)),
             events: self.events.clone(),
             started: Instant::now(),
             commands: HashMap::new(),

@@ -111,6 +111,9 @@ pub(super) fn command(command: CallCommand) -> Result<Command, Rejection> {
         CallCommand::SpeakerVolume { steps } => {
             Command::SetSpeaker(Gain::new(steps).unwrap_or(Gain::MAX))
         }
+        CallCommand::MicrophoneVolume { steps } => {
+            Command::SetMicrophone(Gain::new(steps).unwrap_or(Gain::MAX))
+        }
     })
 }
 

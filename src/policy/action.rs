@@ -238,6 +238,11 @@ pub enum SoundAction {
         /// Silence.
         muted: bool,
     },
+    /// Offer phones codecs better than CVSD, or not; each with its next link.
+    ClaimWideBand {
+        /// The adapter carries them.
+        works: bool,
+    },
     /// Tell phones that we can cancel echo, or that they have to; each with its next link.
     ClaimCanceller {
         /// We can.

@@ -182,6 +182,9 @@ pub struct AdapterFacts {
     pub powered: bool,
     /// Whether rfkill holds its radio off.
     pub block: RadioBlock,
+    /// Whether calls on it can be coded better than with CVSD; so too while nobody knows.
+    #[serde(default = "AdapterFacts::wide_band_as_a_rule")]
+    pub wide_band: bool,
     /// Whether phones can find it.
     pub discoverable: bool,
     /// Whether it takes new bonds.
@@ -190,6 +193,13 @@ pub struct AdapterFacts {
     pub alias: String,
     /// Its class of device (24 bits).
     pub class: u32,
+}
+
+impl AdapterFacts {
+    /// What older recordings, which do not tell, are to be read as.
+    const fn wide_band_as_a_rule() -> bool {
+        true
+    }
 }
 
 /// What rfkill says of an adapter.

@@ -51,6 +51,8 @@ pub struct Policy {
     config_problems: Option<String>,
     /// Why what was decided since would not survive a restart.
     memory_problem: Option<String>,
+    /// Why what was decided before is not known.
+    memory_lost: Option<String>,
 }
 
 /// The orders that one event leads to, in order.
@@ -95,6 +97,7 @@ impl Policy {
             calls: calls::Calls::default(),
             config_problems: None,
             memory_problem: None,
+            memory_lost: None,
         };
         policy.heed_configured_name();
         policy

@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub config_problems: Option<String>,
     /// Why trust and settings would not survive a restart now; nothing when they would.
     pub memory_problem: Option<String>,
+    /// Why nothing was known at the start of what was trusted and set before; nothing when it was.
+    pub memory_lost: Option<String>,
     /// Why the sound of a call did not come here when it last should have; nothing once it has.
     pub voice_problem: Option<String>,
     /// Every phone that is trusted or connected, in the order in which they were trusted.
@@ -139,6 +141,8 @@ pub struct HandsFreeStatus {
     pub voice: Option<VoiceCodec>,
     /// How loud its calls are.
     pub volume: Volume,
+    /// How loud its callers get the room.
+    pub microphone_volume: Volume,
     /// Whether its assistant listens.
     pub assistant: bool,
 }

@@ -73,6 +73,11 @@ impl Policy {
         }
     }
 
+    /// What is remembered could not be read, for this reason: it is shown until the next start.
+    pub fn memory_was_lost(&mut self, trouble: String) {
+        self.memory_lost = Some(trouble);
+    }
+
     /// Returns the speaker as it is now.
     pub fn snapshot(&self) -> Snapshot {
         let trusted = self.memory.phones.iter().map(|known| {
@@ -121,6 +126,7 @@ impl Policy {
             max_volume: self.rules.max_volume,
             config_problems: self.config_problems.clone(),
             memory_problem: self.memory_problem.clone(),
+            memory_lost: self.memory_lost.clone(),
             voice_problem: self.calls.voice_problem.clone(),
             phones: trusted.chain(strangers).collect(),
         }

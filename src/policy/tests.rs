@@ -156,6 +156,7 @@ fn adapter() -> AdapterFacts {
         address: SPEAKER,
         powered: true,
         block: RadioBlock::Free,
+        wide_band: true,
         discoverable: false,
         pairable: false,
         alias: "Dot-0000".into(),

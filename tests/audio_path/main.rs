@@ -1,6 +1,7 @@
 //! The sound path without Bluetooth and PipeWire: a socket pair in place of the one, a puller with
 //! the graph's timing in place of the other.
 
+mod allocation;
 mod analysis;
 mod phone;
 
@@ -86,7 +87,10 @@ impl Bench {
                 now: self.turn,
                 delay: BEYOND,
             };
-            self.source.pull(&mut out, cycle);
+            let pulled = allocation::allocations(|| {
+                self.source.pull(&mut out, cycle);
+            });
+            assert_eq!(pulled, 0, "the audio thread allocates");
             self.sound.extend(out);
             self.turn += duration_of(TURN as u64, self.coding.rate);
         }

@@ -205,6 +205,7 @@ pub(crate) fn kitchen() -> Snapshot {
         max_volume: Volume::new(80).unwrap(),
         config_problems: None,
         memory_problem: None,
+        memory_lost: None,
         voice_problem: None,
         phones: vec![anna, bob, phone(3, "Eve's Pixel")],
     }
@@ -240,6 +241,7 @@ pub(crate) fn hands_free(calls: Vec<CallStatus>) -> HandsFreeStatus {
         calls,
         voice: None,
         volume: Volume::new(70).unwrap(),
+        microphone_volume: Volume::MAX,
         assistant: false,
     }
 }

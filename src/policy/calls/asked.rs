@@ -6,7 +6,7 @@
 use super::event::HandsFreeOrder;
 use super::facts::{CallCommand, CallId, CallState};
 use super::{Link, Voice};
-use crate::policy::model::{Address, Now, RequestId};
+use crate::policy::model::{Address, Now, RequestId, Volume};
 use crate::policy::pairing::unknown_phone;
 use crate::policy::{Orders, Policy, Rejection, RejectionKind};
 
@@ -56,6 +56,11 @@ pub enum CallWish {
         /// Start.
         on: bool,
     },
+    /// Give callers the room louder or softer, until the phone leaves.
+    MicrophoneVolume {
+        /// How loud.
+        volume: Volume,
+    },
 }
 
 /// What is to be done, by which phone.
@@ -68,6 +73,7 @@ enum Order {
     Answer { end_others: bool },
     Command(CallCommand),
     EndVoice,
+    Microphone { volume: Volume },
 }
 
 /// The answer when a phone leaves before it has answered.
@@ -104,6 +110,10 @@ impl Policy {
             Order::Command(command) => self.pass_on(id, phone, command, out),
             Order::EndVoice => {
                 self.end_voice(phone, out);
+                out.reply(id, Ok(()));
+            }
+            Order::Microphone { volume } => {
+                self.set_microphone_volume(phone, volume, out);
                 out.reply(id, Ok(()));
             }
         }
@@ -150,6 +160,11 @@ impl Policy {
         let (what, command) = match wish {
             CallWish::HangUp { call } => return self.hang_up(phone, call),
             CallWish::Transfer => return self.transfer(phone),
+            CallWish::MicrophoneVolume { volume } => {
+                let phone = self.heard_through(phone)?;
+                let order = Order::Microphone { volume };
+                return Ok(Step { phone, order });
+            }
             CallWish::Answer { end_others } => {
                 let phone = self.meant(phone, "rings", |link| link.has(CallState::is_offered))?;
                 let order = Order::Answer { end_others };
@@ -225,6 +240,16 @@ impl Policy {
         } else {
             Step::command(phone, CallCommand::OpenVoice)
         })
+    }
+
+    /// Returns the phone whose callers are meant: who talks here now goes before who may later.
+    fn heard_through(&self, phone: Option<Address>) -> Result<Address, Rejection> {
+        let what = "is connected for calls";
+        let mut talks = self.calls.links.values();
+        if phone.is_none() && talks.any(|link| link.voice != Voice::None) {
+            return self.meant(phone, "talks here", |link| link.voice != Voice::None);
+        }
+        self.meant(phone, what, |_| true)
     }
 
     /// Returns the phone that is meant: the one that was named, or the only one that fits.

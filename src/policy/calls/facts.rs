@@ -187,4 +187,9 @@ pub enum CallCommand {
         /// 0 to 15 (HFP 1.9, 4.28).
         steps: u8,
     },
+    /// Say how loud we give it the room.
+    MicrophoneVolume {
+        /// 0 to 15 (HFP 1.9, 4.28).
+        steps: u8,
+    },
 }

@@ -370,6 +370,7 @@ impl Policy {
             calls: self.calls_shown(phone, link),
             voice: (link.voice == Voice::Up).then_some(link.codec),
             volume: self.call_volume_of(phone),
+            microphone_volume: Self::microphone_volume(link),
             assistant: link.assistant,
         })
     }

@@ -216,6 +216,24 @@ impl Policy {
         !phones.is_empty()
     }
 
+    /// Returns how loud a phone gets the room.
+    pub(super) fn microphone_volume(link: &Link) -> Volume {
+        call_volume(link.microphone)
+    }
+
+    /// Gives a phone the room louder or softer, and tells it. It may have no such slider, which
+    /// changes nothing here.
+    pub(super) fn set_microphone_volume(
+        &mut self,
+        phone: Address,
+        volume: Volume,
+        out: &mut Orders,
+    ) {
+        let steps = call_steps(volume);
+        self.microphone_moved(phone, steps, out);
+        Self::command(phone, CallCommand::MicrophoneVolume { steps }, out);
+    }
+
     pub(super) fn microphone_moved(&mut self, phone: Address, steps: u8, out: &mut Orders) {
         let steps = steps.min(STEPS);
         let Some(link) = self.calls.links.get_mut(&phone) else {

@@ -4,12 +4,13 @@ mod allowed;
 mod answer;
 mod auto_answer;
 mod fallback;
+mod voice;
 mod wishes;
 
 use super::*;
 use crate::policy::action::PlayerCommand;
 use crate::policy::calls::CallWish;
-use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder};
+use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
 use crate::policy::calls::facts::{
     Call, CallCommand, CallId, CallState, Direction, VoiceCodec, VoiceId,
 };

@@ -28,12 +28,15 @@ fn facts() -> impl Strategy<Value = PhoneFacts> {
 }
 
 fn adapters() -> impl Strategy<Value = AdapterFacts> {
-    (0..2, any::<[bool; 3]>()).prop_map(|(id, [powered, discoverable, pairable])| AdapterFacts {
-        id: format!("hci{id}"),
-        powered,
-        discoverable,
-        pairable,
-        ..adapter()
+    (0..2, any::<[bool; 4]>()).prop_map(|(id, [powered, discoverable, pairable, wide_band])| {
+        AdapterFacts {
+            id: format!("hci{id}"),
+            powered,
+            discoverable,
+            pairable,
+            wide_band,
+            ..adapter()
+        }
     })
 }
 
@@ -77,6 +80,9 @@ fn wish() -> impl Strategy<Value = CallWish> {
         any::<bool>().prop_map(|end_others| CallWish::Answer { end_others }),
         Just(CallWish::Reject),
         Just(CallWish::HangUp { call: None }),
+        (0..=100_u8).prop_map(|percent| CallWish::MicrophoneVolume {
+            volume: Volume::new(percent).unwrap(),
+        }),
         Just(CallWish::Redial),
         Just(CallWish::Swap),
         Just(CallWish::Transfer),
@@ -135,6 +141,8 @@ fn hands_free() -> impl Strategy<Value = HandsFreeFact> {
         1 => (voice(), proptest::option::of(Just("no".to_owned())))
             .prop_map(|(voice, error)| HandsFreeFact::VoiceEnded { voice, error }),
         1 => any::<u8>().prop_map(|steps| HandsFreeFact::SpeakerVolume { steps }),
+        1 => any::<u8>().prop_map(|steps| HandsFreeFact::MicrophoneVolume { steps }),
+        1 => Just(HandsFreeFact::VoiceLeftToUs),
         2 => request.prop_map(|request| HandsFreeFact::CommandEnded { request, result: Ok(()) }),
     ]
 }

@@ -313,3 +313,82 @@ fn the_name_given_last_is_the_one_whether_read_at_start_or_meanwhile() {
     life.tell(Event::ConfigLoaded(configured("New")));
     assert_eq!(life.policy.snapshot().name, "New");
 }
+
+#[test]
+fn only_codecs_that_the_adapter_carries_are_offered() {
+    let mut life = Life::new(Memory::default());
+    let claim = |works| Action::Sound(SoundAction::ClaimWideBand { works });
+    let claims = |life: &mut Life| -> Vec<Action> {
+        let taken = life.taken().into_iter();
+        let before_use =
+            taken.take_while(|it| !matches!(it, Action::Radio(RadioAction::UseAdapter { .. })));
+        before_use
+            .filter(|it| matches!(it, Action::Sound(_)))
+            .collect()
+    };
+    let old = AdapterFacts {
+        wide_band: false,
+        ..adapter()
+    };
+    let gone = Event::AdapterGone { id: "hci0".into() };
+    for (facts, told) in [
+        (adapter(), vec![]),
+        (old.clone(), vec![claim(false)]),
+        (old, vec![]),
+        (adapter(), vec![claim(true)]),
+    ] {
+        life.tell(Event::AdapterSeen(facts));
+        assert_eq!(claims(&mut life), told);
+        life.tell(gone.clone());
+        life.orders.clear();
+    }
+}
+
+#[test]
+fn memory_that_was_lost_is_shown_for_good() {
+    let mut life = Life::new(Memory::default());
+    assert_eq!(life.policy.snapshot().memory_lost, None);
+    let trouble = "state.toml is damaged; pair your phones again".to_owned();
+    life.policy.memory_was_lost(trouble.clone());
+    life.tell(Event::AdapterSeen(adapter()));
+    life.tell(Event::MemorySaved);
+    assert_eq!(life.policy.snapshot().memory_lost, Some(trouble));
+}
+
+#[test]
+fn another_adapter_is_taken_when_the_file_names_another() {
+    let mut life = Life::with_anna();
+    life.music(ANNA);
+    let other = AdapterFacts {
+        id: "hci1".into(),
+        address: BEN,
+        ..adapter()
+    };
+    life.tell(Event::AdapterSeen(other));
+    life.orders.clear();
+    let named = |id: &str| {
+        Event::ConfigLoaded(Rules {
+            adapter: super::model::AdapterChoice::Named(id.into()),
+            ..Rules::default()
+        })
+    };
+    life.tell(named("hci1"));
+    let used = RadioAction::UseAdapter {
+        id: "hci1".into(),
+        endpoints: 3,
+        hands_free: true,
+    };
+    assert!(life.radio().contains(&used));
+    let AdapterStatus::On { id, .. } = life.policy.snapshot().adapter else {
+        panic!("it is on");
+    };
+    assert_eq!(id, "hci1");
+    assert!(
+        !life.policy.snapshot().phones[0].connected,
+        "of the one before nothing holds any more"
+    );
+    life.tell(named("hci1"));
+    assert_eq!(life.radio(), [], "it is in use");
+    life.tell(named("hci7"));
+    assert_eq!(life.policy.snapshot().adapter, AdapterStatus::Missing);
+}

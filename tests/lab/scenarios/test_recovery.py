@@ -74,6 +74,7 @@ def test_state_that_cannot_be_read_is_moved_aside(speaker, phone, content):
     speaker.wait_ready()
     kept = speaker.pi.sh("cd /var/lib/dotd; for f in state.toml.*; do cat $f; done").stdout
     assert kept == content, "what could not be read is lost"
+    assert "/var/lib/dotd/state.toml." in speaker.status()["memory_lost"]
     speaker.invite(phone)
     check_plays(speaker, phone)
 
