@@ -2,7 +2,7 @@
 //! same way, to see what BlueZ really does.
 //!
 //!     cargo run --example radio_console
-//!     {"radio":"use-adapter","id":"hci0","endpoints":3}
+//!     {"radio":"use-adapter","id":"hci0","endpoints":3,"hands_free":true}
 //!     {"radio":"open-window","length":{"secs":60,"nanos":0}}
 //!
 //! Three lines are its own: `yes` and `no` set how BlueZ's questions are answered from then on (no

@@ -1,7 +1,8 @@
 //! dotd: turns a Linux box into a Bluetooth speaker.
 //!
 //! Dependency rule (held by `tests/architecture.rs`): [`policy`] is pure and imports nothing but
-//! `std` data and serde; `config` and `store` may use `policy::model`; `bluetooth`, `a2dp`,
+//! `std` data and serde; `config` and `store` may use `policy::model`, and `config` asks `pcm` about
+//! ring tones; `bluetooth`, `a2dp`,
 //! `handsfree`, `audio` and `api` may use `policy` and never each other, except that `a2dp`,
 //! `handsfree` and `audio` meet in `pcm`, which lies below them; [`hfp`] is pure and knows nobody,
 //! and `handsfree` is what makes it meet the world; `ctl` sees `api` and `config`; only `daemon`

@@ -29,16 +29,19 @@ async fn the_speaker_shows_the_snapshot() {
             ("Address", "\"DA:4C:10:DE:00:00\""),
             ("AudioState", "\"ready\""),
             ("ConfigProblems", "\"\""),
+            ("MemoryLost", "\"\""),
             ("MemoryProblem", "\"\""),
             ("Discoverable", "false"),
             ("MaxVolume", "byte 0x50"),
             ("Microphone", "\"USB Microphone\""),
             ("MicrophoneMuted", "false"),
+            ("EchoProblem", "\"\""),
             ("Name", "\"Kitchen\""),
             ("Output", "\"Built-in Audio\""),
             ("Pairing", "false"),
             ("PairingUntil", "uint64 0"),
             ("Powered", "true"),
+            ("VoiceProblem", "\"\""),
             ("Version", &format!("\"{}\"", env!("CARGO_PKG_VERSION"))),
             ("Volume", "byte 0x3c"),
         ])
@@ -90,8 +93,10 @@ async fn phones_are_objects() {
             ("Connected", "true"),
             ("FirstSeen", "uint64 1700000000"),
             ("Gateway", "@a{sv} {}"),
+            ("CallsAllowed", "true"),
             ("HandsFree", "false"),
             ("LastSeen", "uint64 1700000100"),
+            ("MicrophoneVolume", "byte 0x00"),
             ("Name", "\"Anna's iPhone\""),
             ("Playing", "true"),
             ("Trusted", "true"),
@@ -141,11 +146,14 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
             microphone: MicrophoneStatus {
                 name: None,
                 muted: true,
+                echo_problem: Some("there is no canceller".to_owned()),
             },
             volume: Volume::new(1).unwrap(),
             max_volume: Volume::new(2).unwrap(),
             config_problems: Some("broken".to_owned()),
             memory_problem: Some("the disk is full".to_owned()),
+            memory_lost: Some("the file is damaged".to_owned()),
+            voice_problem: Some("no sound comes".to_owned()),
             pairing_until: None,
         };
     });
@@ -153,8 +161,8 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
     let names: Vec<_> = changes.keys().map(String::as_str).collect();
     assert_eq!(
         names.join(" "),
-        "Adapter AdapterState Address AudioState ConfigProblems MaxVolume MemoryProblem Microphone \
-         MicrophoneMuted Name Output Pairing PairingUntil Powered Volume"
+        "Adapter AdapterState Address AudioState ConfigProblems EchoProblem MaxVolume MemoryLost \
+         MemoryProblem Microphone MicrophoneMuted Name Output Pairing PairingUntil Powered VoiceProblem Volume"
     );
     // Every property is as it was signalled.
     let now = scene.all(wire::ROOT, "org.dotd.Speaker1").await;
@@ -185,7 +193,7 @@ async fn objects_come_and_go_with_their_phones() {
     let interfaces = args.interfaces_and_properties();
     let carol = &interfaces[&InterfaceName::try_from("org.dotd.Phone1").unwrap()];
     assert_eq!(carol["Name"].to_string(), "\"Carol\"");
-    assert_eq!(carol.len(), 16);
+    assert_eq!(carol.len(), 18);
     let signal = next(&mut added).await;
     let args = signal.args().unwrap();
     let names = args.interfaces_and_properties().keys();

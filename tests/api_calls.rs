@@ -92,6 +92,7 @@ async fn a_phone_shows_what_it_is_for_calls() {
     assert!(anna.hands_free().await.unwrap());
     assert_eq!(anna.voice().await.unwrap(), "mSBC");
     assert_eq!(anna.call_volume().await.unwrap(), 70);
+    assert_eq!(anna.microphone_volume().await.unwrap(), 100);
     assert!(!anna.assistant_listens().await.unwrap());
     let gateway = scene.all(ANNA, "org.dotd.Phone1").await["Gateway"].clone();
     assert_eq!(gateway, "{\"Service\": <true>, \"Signal\": <byte 0x04>}");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// What each room may use of the crate.
 const RULES: &[(&str, &[&str])] = &[
     ("policy", &["policy"]),
-    ("config", &["config", "policy"]),
+    ("config", &["config", "pcm", "policy"]),
     ("store", &["store", "policy"]),
     ("pcm", &["pcm"]),
     ("bluetooth", &["bluetooth", "policy"]),

@@ -9,7 +9,7 @@ use common::speaker::{LATER, address, busy_kitchen, call, granted, hands_free, k
 use dotd::policy::calls::CallWish;
 use dotd::policy::calls::facts::{CallId, CallState};
 use dotd::policy::event::Request;
-use dotd::policy::model::Address;
+use dotd::policy::model::{Address, Volume};
 use dotd::policy::snapshot::MicrophoneStatus;
 use dotd::policy::{Rejection, RejectionKind};
 use serde_json::json;
@@ -76,7 +76,7 @@ fn status_and_phones_show_who_is_in_a_call() {
     let calls = anna.as_object_mut().unwrap().remove("calls").unwrap();
     assert_eq!(
         anna,
-        json!({"voice": "mSBC", "volume": 70, "assistant": false, "service": true, "signal": 4,
+        json!({"voice": "mSBC", "volume": 70, "microphone_volume": 100, "assistant": false, "service": true, "signal": 4,
                "roaming": null, "battery": null, "operator": null})
     );
     assert_eq!(calls.as_array().unwrap().len(), 2);
@@ -85,6 +85,30 @@ fn status_and_phones_show_who_is_in_a_call() {
         json!({"id": 1, "state": "active", "number": "+4930123", "name": "Mom",
                "direction": "incoming", "multiparty": false, "since": LATER, "answered": LATER})
     );
+}
+
+#[test]
+fn a_phone_that_may_not_use_calls_is_shown_so() {
+    let mut snapshot = kitchen();
+    for phone in &mut snapshot.phones {
+        phone.calls_allowed = false;
+    }
+    let scene = Scene::new(snapshot, granted());
+    let phones = scene.dotctl(&["phones"]).succeeds();
+    let ends = [
+        "volume 45, calls not allowed",
+        "volume 60, calls not allowed",
+        "2023",
+    ];
+    assert!(
+        phones
+            .lines()
+            .zip(ends)
+            .all(|(line, end)| line.ends_with(end)),
+        "{phones}"
+    );
+    let phones = scene.dotctl(&["phones", "--json"]).json();
+    assert_eq!(phones[0]["calls_allowed"], json!(false));
 }
 
 /// What is typed after `call`, what is told, and what the policy is asked for.
@@ -272,7 +296,7 @@ fn the_microphone_is_shown_and_switched() {
     );
     assert_eq!(
         scene.dotctl(&["mic", "--json"]).json(),
-        json!({"name": "USB Microphone", "muted": true})
+        json!({"name": "USB Microphone", "muted": true, "echo_problem": null})
     );
     assert_eq!(scene.dotctl(&["mic", "on"]).succeeds(), on);
     assert_eq!(
@@ -287,6 +311,52 @@ fn the_microphone_is_shown_and_switched() {
     let scene = Scene::new(bare, granted());
     let none = "there is no microphone: callers hear silence\n";
     assert_eq!(scene.dotctl(&["mic", "on"]).succeeds(), none);
+}
+
+#[test]
+fn callers_get_the_room_softer() {
+    let scene = Scene::new(
+        busy_kitchen(),
+        Box::new(|stage, request| {
+            if let Request::Call { phone, wish } = request {
+                let CallWish::MicrophoneVolume { volume } = *wish else {
+                    panic!("{wish:?}");
+                };
+                let index = usize::from(*phone == Some(address(2)));
+                stage.change(|snapshot| {
+                    let hands_free = snapshot.phones[index].hands_free.as_mut();
+                    hands_free.unwrap().microphone_volume = volume;
+                });
+            }
+            Ok(())
+        }),
+    );
+    assert_eq!(
+        scene.dotctl(&["mic", "volume", "40"]).succeeds(),
+        "callers of Anna's iPhone hear the room at volume 40\n\
+         callers of Bob's Pixel hear the room at volume 100\n"
+    );
+    let told = scene.dotctl(&["mic", "volume", "60", "--phone", "bob"]);
+    let bob = "callers of Bob's Pixel hear the room at volume 60\n";
+    assert_eq!(told.succeeds(), bob);
+    let told = scene.dotctl(&["mic", "volume", "--phone", "bob"]);
+    assert_eq!(told.succeeds(), bob);
+    let json = scene.dotctl(&["--json", "mic", "volume"]).json();
+    assert_eq!(json["phones"][0]["hands_free"]["microphone_volume"], 40);
+    let status = scene.dotctl(&["status"]).succeeds();
+    let shown = "Microphone USB Microphone, at 40 for callers of Anna's iPhone, at 60 for callers \
+                 of Bob's Pixel\n";
+    assert!(status.contains(shown), "{status}");
+    let wish = |phone, percent| Request::Call {
+        phone,
+        wish: CallWish::MicrophoneVolume {
+            volume: Volume::new(percent).unwrap(),
+        },
+    };
+    assert_eq!(
+        scene.requests(),
+        [wish(None, 40), wish(Some(address(2)), 60)]
+    );
 }
 
 #[test]

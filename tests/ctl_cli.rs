@@ -10,7 +10,7 @@ use common::dotctl::{Scene, run};
 use common::speaker::{Answer, address, granted, kitchen, phone};
 use dotd::policy::event::{RadioBlock, Request};
 use dotd::policy::model::{SpeakerName, Volume};
-use dotd::policy::snapshot::{AdapterStatus, AudioStatus};
+use dotd::policy::snapshot::{AdapterStatus, AudioStatus, MicrophoneStatus};
 use dotd::policy::{Rejection, RejectionKind, Snapshot};
 use serde_json::{Value, json};
 
@@ -39,6 +39,12 @@ fn status_says_what_is_wrong_and_what_to_do() {
     let mut broken = Snapshot {
         config_problems: Some("dotd.toml:2:7: volume.max is 140; allowed is 0 to 100".to_owned()),
         memory_problem: Some("the disk is full; make room".to_owned()),
+        memory_lost: Some("state.toml is damaged; pair again".to_owned()),
+        voice_problem: Some("no sound comes; see dotd(8)".to_owned()),
+        microphone: MicrophoneStatus {
+            echo_problem: Some("there is no canceller; install one".to_owned()),
+            ..MicrophoneStatus::default()
+        },
         ..Snapshot::default()
     };
     let scene = Scene::new(broken.clone(), granted());
@@ -49,9 +55,12 @@ fn status_says_what_is_wrong_and_what_to_do() {
          Pairing    closed\n  \
          Sound      PipeWire is not running; see `systemctl status dotd-pipewire`\n  \
          Microphone no microphone: callers hear silence\n  \
+         Echo       callers hear themselves: there is no canceller; install one\n  \
+         Calls      the last one could not be heard: no sound comes; see dotd(8)\n  \
          Config     broken, the one before it holds:\n             \
          dotd.toml:2:7: volume.max is 140; allowed is 0 to 100\n  \
          State      nothing would survive a restart: the disk is full; make room\n  \
+         State      nothing is known of before: state.toml is damaged; pair again\n  \
          Phones     none yet; let one in with `dotctl pair`\n"
     );
     let stage = &scene.speaker.as_ref().unwrap().stage;
@@ -91,9 +100,11 @@ fn status_as_json_keeps_its_promise() {
             "pairing": {"open": false, "until": null},
             "sound": {"state": "ready", "output": "Built-in Audio", "start_volume": 60,
                       "max_volume": 80},
-            "microphone": {"name": "USB Microphone", "muted": false},
+            "microphone": {"name": "USB Microphone", "muted": false, "echo_problem": null},
             "config_problems": null,
             "memory_problem": null,
+            "memory_lost": null,
+            "voice_problem": null,
             "phones": [
                 {"name": "Anna's iPhone", "address": "DA:4C:10:DE:00:01", "trusted": true,
                  "bonded": true, "connected": true, "playing": true, "volume": 45,
@@ -102,15 +113,15 @@ fn status_as_json_keeps_its_promise() {
                             "channel_mode": "joint stereo", "max_bitpool": 53, "packets": 1000,
                             "lost": 3, "concealed_ms": 0, "underruns": 0, "buffer_ms": 0,
                             "delay_ms": 92, "drift_ppm": 0.0, "bit_rate": 328_000},
-                 "hands_free": null},
+                 "calls_allowed": true, "hands_free": null},
                 {"name": "Bob's Pixel", "address": "DA:4C:10:DE:00:02", "trusted": true,
                  "bonded": true, "connected": true, "playing": false, "volume": 60,
                  "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null,
-                 "hands_free": null},
+                 "calls_allowed": true, "hands_free": null},
                 {"name": "Eve's Pixel", "address": "DA:4C:10:DE:00:03", "trusted": true,
                  "bonded": true, "connected": false, "playing": false, "volume": 60,
                  "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null,
-                 "hands_free": null},
+                 "calls_allowed": true, "hands_free": null},
             ],
         })
     );
@@ -177,6 +188,35 @@ fn phones_are_called_by_any_part_of_name_or_address() {
         "{told}"
     );
     assert_eq!(scene.requests().len(), 4);
+}
+
+#[test]
+fn what_was_done_is_told_as_json_too() {
+    let scene = Scene::new(kitchen(), granted());
+    let phones = scene.dotctl(&["--json", "phones"]).json();
+    let anna = scene.dotctl(&["--json", "connect", "anna"]).json();
+    assert_eq!(anna, phones[0], "the phone");
+    assert_eq!(anna["name"], "Anna's iPhone");
+    for (args, expected) in [
+        (
+            &["--json", "disconnect", "bob"][..],
+            json!({"disconnected": {"name": "Bob's Pixel", "address": "DA:4C:10:DE:00:02"}}),
+        ),
+        (
+            &["--json", "pair", "stop"],
+            json!({"open": false, "until": null}),
+        ),
+    ] {
+        assert_eq!(scene.dotctl(args).json(), expected, "{args:?}");
+    }
+    assert_eq!(
+        scene.requests(),
+        [
+            Request::Connect { phone: address(1) },
+            Request::Disconnect { phone: address(2) },
+            Request::ClosePairing,
+        ]
+    );
 }
 
 #[test]

@@ -109,6 +109,28 @@ fn the_fuzzer_begins_with_the_conversations() {
     }
 }
 
+/// The other seeds are what phones said in real runs, up to the service level connection at least:
+/// `fuzz/corpus-from-btsnoop` makes them of traces.
+#[test]
+fn what_phones_said_in_real_runs_connects_them() {
+    let mut of_the_lab = 0;
+    for seed in fs::read_dir(below("fuzz/corpus/hfp_lines")).expect("the seeds are there") {
+        let path = seed.expect("a folder can be read").path();
+        if !path.to_string_lossy().contains("/lab-") {
+            continue;
+        }
+        of_the_lab += 1;
+        let mut conversation = Conversation::new();
+        for said in fs::read(&path).expect("a seed").split(|byte| *byte >= 0xf5) {
+            conversation.hear(said);
+        }
+        let ready = |line: &String| line.starts_with("*  ready");
+        let told = &conversation.told;
+        assert!(told.iter().any(ready), "{}: {told:?}", path.display());
+    }
+    assert!(of_the_lab > 0, "nothing of real runs is left");
+}
+
 /// Plays a conversation, with what the phone says in pieces of these lengths, over and over, and
 /// with these ends of lines.
 fn in_pieces(text: &str, lengths: &[usize], end: &str) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! Replays recorded sessions through the policy and compares what people were told.
 //!
-//! `tests/fixtures/replay/NAME.jsonl` is what `dotd --record` wrote in the lab; `NAME.told` is what
+//! `tests/fixtures/replay/NAME.jsonl` is what `dotd --record` wrote in the lab; the call of that day
+//! (its hands-free facts, and what was asked meanwhile) was written in by hand. `NAME.told` is what
 //! the policy made of it: each story and each order to radio and audio path, one a line. After a
 //! deliberate change of behaviour `DOTD_BLESS=1 cargo test --test replay` writes the latter anew,
 //! and the difference is read in review.

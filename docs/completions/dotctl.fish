@@ -89,7 +89,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand call; and not __fish_seen_
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from answer" -l phone -d 'On this phone: part of its name or address' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from answer" -l end-others -d 'End them instead'
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from answer" -l json -d 'Print JSON instead of text'
-complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from answer" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from answer" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from reject" -l phone -d 'On this phone: part of its name or address' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from reject" -l json -d 'Print JSON instead of text'
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from reject" -s h -l help -d 'Print help'
@@ -132,8 +132,15 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subc
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from help" -f -a "merge" -d 'Join the call that is up and the one that was set aside'
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from help" -f -a "transfer" -d 'Move the sound of the call to the phone, or back here'
 complete -c dotctl -n "__fish_dotctl_using_subcommand call; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c dotctl -n "__fish_dotctl_using_subcommand mic" -l json -d 'Print JSON instead of text'
-complete -c dotctl -n "__fish_dotctl_using_subcommand mic" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dotctl -n "__fish_dotctl_using_subcommand mic; and not __fish_seen_subcommand_from volume help" -l json -d 'Print JSON instead of text'
+complete -c dotctl -n "__fish_dotctl_using_subcommand mic; and not __fish_seen_subcommand_from volume help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dotctl -n "__fish_dotctl_using_subcommand mic; and not __fish_seen_subcommand_from volume help" -a "volume" -d 'Show how loud callers get the room, or set it'
+complete -c dotctl -n "__fish_dotctl_using_subcommand mic; and not __fish_seen_subcommand_from volume help" -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dotctl -n "__fish_dotctl_using_subcommand mic; and __fish_seen_subcommand_from volume" -l phone -d 'On this phone: part of its name or address' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand mic; and __fish_seen_subcommand_from volume" -l json -d 'Print JSON instead of text'
+complete -c dotctl -n "__fish_dotctl_using_subcommand mic; and __fish_seen_subcommand_from volume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dotctl -n "__fish_dotctl_using_subcommand mic; and __fish_seen_subcommand_from help" -f -a "volume" -d 'Show how loud callers get the room, or set it'
+complete -c dotctl -n "__fish_dotctl_using_subcommand mic; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dotctl -n "__fish_dotctl_using_subcommand assistant" -l phone -d 'On this phone: part of its name or address' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand assistant" -l json -d 'Print JSON instead of text'
 complete -c dotctl -n "__fish_dotctl_using_subcommand assistant" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -180,4 +187,5 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand help; and __fish_seen_subc
 complete -c dotctl -n "__fish_dotctl_using_subcommand help; and __fish_seen_subcommand_from call" -f -a "swap" -d 'Change between the call that is up and the one that waits or was set aside'
 complete -c dotctl -n "__fish_dotctl_using_subcommand help; and __fish_seen_subcommand_from call" -f -a "merge" -d 'Join the call that is up and the one that was set aside'
 complete -c dotctl -n "__fish_dotctl_using_subcommand help; and __fish_seen_subcommand_from call" -f -a "transfer" -d 'Move the sound of the call to the phone, or back here'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and __fish_seen_subcommand_from mic" -f -a "volume" -d 'Show how loud callers get the room, or set it'
 complete -c dotctl -n "__fish_dotctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Tell everything that is wrong with it'

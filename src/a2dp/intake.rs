@@ -138,7 +138,7 @@ impl Intake {
         self.sound.clear();
         let received = self.receiver.receive(packet, &mut self.sound);
         self.gauge.received(now, packet.len(), &self.receiver);
-        let Received::Sound { concealed } = received else {
+        let Received::Sound(gap) = received else {
             return;
         };
         let Some(outlet) = &mut self.outlet else {
@@ -156,8 +156,9 @@ impl Intake {
         }
         self.overrun = false;
         let playout = outlet.link.playout();
-        let first = self.written + concealed as u64;
+        let first = self.written + gap.concealed as u64;
         self.written += (self.sound.len() / usize::from(self.format.channels())) as u64;
+        self.controller.left_out(gap.left_out as u64);
         let orders = self.controller.arrived(now, first, playout);
         outlet.link.order(orders.begin, orders.pace);
         let made_up = u64::from(outlet.link.take_concealed());

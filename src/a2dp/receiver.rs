@@ -38,15 +38,23 @@ pub(super) struct Tally {
 /// What a packet was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Received {
-    /// Sound; so many frames of it stand in for packets lost before this one.
-    Sound { concealed: usize },
+    /// Sound.
+    Sound(Gap),
     /// Nothing to play.
     Nothing,
 }
 
+/// What was lost before a packet, in frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Gap {
+    /// So many stand in for it, at the beginning of the sound.
+    pub(super) concealed: usize,
+    /// So many more are missing, and nothing stands in for them.
+    pub(super) left_out: usize,
+}
+
 impl Receiver {
-    /// No more than this is made up for lost packets: time that is not filled in shows as lateness
-    /// and is dealt with by the buffer.
+    /// No more than this is made up for lost packets: it would be silence, and fill the ring.
     const LONGEST_GAP_MS: u32 = 200;
 
     pub(super) fn new(rate: u32, channels: u8) -> Option<Self> {
@@ -73,8 +81,8 @@ impl Receiver {
             self.tally.refused += 1;
             return Received::Nothing;
         };
-        let concealed = match self.sequence.place(packet.sequence) {
-            Order::Next | Order::Restarted => 0,
+        let gap = match self.sequence.place(packet.sequence) {
+            Order::Next | Order::Restarted => Gap::default(),
             Order::AfterGap(lost) => self.bridge(lost, out),
             Order::Stale => return Received::Nothing,
         };
@@ -85,7 +93,7 @@ impl Receiver {
                 self.make_up(self.packet_frames, out);
             }
         }
-        Received::Sound { concealed }
+        Received::Sound(gap)
     }
 
     fn decode(&mut self, count: usize, mut bytes: &[u8], out: &mut Vec<f32>) {
@@ -114,13 +122,17 @@ impl Receiver {
         self.packet_frames = (out.len() - before) / self.channels;
     }
 
-    /// Makes up for `lost` packets; returns the number of frames.
-    fn bridge(&mut self, lost: u16, out: &mut Vec<f32>) -> usize {
+    /// Makes up for `lost` packets.
+    fn bridge(&mut self, lost: u16, out: &mut Vec<f32>) -> Gap {
         self.tally.lost += u64::from(lost);
         let longest = (self.rate * Self::LONGEST_GAP_MS / 1000) as usize;
-        let frames = (usize::from(lost) * self.packet_frames).min(longest);
-        self.make_up(frames, out);
-        frames
+        let missing = usize::from(lost) * self.packet_frames;
+        let concealed = missing.min(longest);
+        self.make_up(concealed, out);
+        Gap {
+            concealed,
+            left_out: missing - concealed,
+        }
     }
 
     fn make_up(&mut self, frames: usize, out: &mut Vec<f32>) {

@@ -133,6 +133,28 @@ fn lost_packets_cost_no_time_and_no_click() {
 }
 
 #[test]
+fn what_is_not_made_up_of_a_long_gap_is_told() {
+    let coding = Coding::usual(44_100, ChannelMode::Mono);
+    let mut phone = Phone::new(coding, 5);
+    let mut receiver = Receiver::new(44_100, 1).unwrap();
+    let mut out = Vec::new();
+    // A fifth of a second, which is 8820 frames, is made up, and no more.
+    for (lost, concealed, left_out) in [(0, 0, 0), (3, 1920, 0), (20, 8820, 3980), (0, 0, 0)] {
+        for _ in 0..lost {
+            phone.packet(&mut tones(44_100));
+        }
+        out.clear();
+        let received = receiver.receive(&phone.packet(&mut tones(44_100)), &mut out);
+        let gap = Gap {
+            concealed,
+            left_out,
+        };
+        assert_eq!(received, Received::Sound(gap), "{lost} lost");
+        assert_eq!(out.len(), concealed + 640, "{lost} lost");
+    }
+}
+
+#[test]
 fn frames_of_another_format_are_counted_and_concealed() {
     let agreed = Coding::usual(44_100, ChannelMode::JointStereo);
     for other in [

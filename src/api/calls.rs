@@ -6,6 +6,7 @@
 use zbus::interface;
 
 use super::requests::Requests;
+use super::speaker::volume;
 use super::wire::Error;
 use crate::policy::calls::CallWish;
 use crate::policy::event::Request;
@@ -40,7 +41,8 @@ impl Calls {
     )
 )]
 impl Calls {
-    /// Answers what rings. Calls that are up, of other phones too, are held, or ended if so wanted.
+    /// Answers what rings. Calls that are up, of other phones too, are held, or ended if so wanted;
+    /// if one of another phone is not, what rings is not answered.
     async fn answer(&self, end_others: bool) -> Result<(), Error> {
         self.wish(CallWish::Answer { end_others }).await
     }
@@ -100,5 +102,12 @@ impl Calls {
     /// Starts the phone's assistant, or stops it.
     async fn assistant(&self, on: bool) -> Result<(), Error> {
         self.wish(CallWish::Assistant { on }).await
+    }
+
+    /// Sets how loud callers get the room, 0 to 100, until the phone leaves; the phone moves in 15
+    /// steps, and may move it too.
+    async fn set_microphone_volume(&self, percent: u8) -> Result<(), Error> {
+        let volume = volume(percent)?;
+        self.wish(CallWish::MicrophoneVolume { volume }).await
     }
 }

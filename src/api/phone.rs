@@ -124,6 +124,12 @@ impl Phone {
         Ok(self.view()?.volume)
     }
 
+    /// Whether it may use calls, by calls.enabled and calls.phones of the configuration.
+    #[zbus(property)]
+    fn calls_allowed(&self) -> fdo::Result<bool> {
+        Ok(self.view()?.calls_allowed)
+    }
+
     /// Whether it is connected for calls.
     #[zbus(property)]
     fn hands_free(&self) -> fdo::Result<bool> {
@@ -140,6 +146,12 @@ impl Phone {
     #[zbus(property)]
     fn call_volume(&self) -> fdo::Result<u8> {
         Ok(self.view()?.call_volume)
+    }
+
+    /// How loud its callers get the room, 0 to 100; 0 while it is not connected for calls.
+    #[zbus(property)]
+    fn microphone_volume(&self) -> fdo::Result<u8> {
+        Ok(self.view()?.microphone_volume)
     }
 
     /// Whether its assistant listens.

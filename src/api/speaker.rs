@@ -189,6 +189,12 @@ impl Speaker {
         self.view().microphone_muted
     }
 
+    /// Why callers hear the echo of themselves; empty when they should not, or may.
+    #[zbus(property)]
+    fn echo_problem(&self) -> String {
+        self.view().echo_problem
+    }
+
     /// The volume that a phone starts with, 0 to 100.
     #[zbus(property)]
     fn volume(&self) -> u8 {
@@ -211,6 +217,18 @@ impl Speaker {
     #[zbus(property)]
     fn memory_problem(&self) -> String {
         self.view().memory_problem
+    }
+
+    /// Why dotd began without knowing whom it trusted and what was set; empty when it knew.
+    #[zbus(property)]
+    fn memory_lost(&self) -> String {
+        self.view().memory_lost
+    }
+
+    /// Why the sound of a call did not come here when it last should have; empty once it has.
+    #[zbus(property)]
+    fn voice_problem(&self) -> String {
+        self.view().voice_problem
     }
 
     /// The version of dotd.

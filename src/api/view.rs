@@ -38,10 +38,13 @@ pub(super) struct SpeakerView {
     pub(super) output: String,
     pub(super) microphone: String,
     pub(super) microphone_muted: bool,
+    pub(super) echo_problem: String,
     pub(super) volume: u8,
     pub(super) max_volume: u8,
     pub(super) config_problems: String,
     pub(super) memory_problem: String,
+    pub(super) memory_lost: String,
+    pub(super) voice_problem: String,
 }
 
 impl From<&Snapshot> for SpeakerView {
@@ -73,16 +76,19 @@ impl From<&Snapshot> for SpeakerView {
             output,
             microphone: snapshot.microphone.name.clone().unwrap_or_default(),
             microphone_muted: snapshot.microphone.muted,
+            echo_problem: snapshot.microphone.echo_problem.clone().unwrap_or_default(),
             volume: snapshot.volume.percent(),
             max_volume: snapshot.max_volume.percent(),
             config_problems: snapshot.config_problems.clone().unwrap_or_default(),
             memory_problem: snapshot.memory_problem.clone().unwrap_or_default(),
+            memory_lost: snapshot.memory_lost.clone().unwrap_or_default(),
+            voice_problem: snapshot.voice_problem.clone().unwrap_or_default(),
         }
     }
 }
 
 impl SpeakerView {
-    pub(super) fn properties(self) -> Properties<16> {
+    pub(super) fn properties(self) -> Properties<19> {
         [
             ("Name", self.name.into()),
             ("Address", self.address.into()),
@@ -96,10 +102,13 @@ impl SpeakerView {
             ("Output", self.output.into()),
             ("Microphone", self.microphone.into()),
             ("MicrophoneMuted", self.microphone_muted.into()),
+            ("EchoProblem", self.echo_problem.into()),
             ("Volume", self.volume.into()),
             ("MaxVolume", self.max_volume.into()),
             ("ConfigProblems", self.config_problems.into()),
             ("MemoryProblem", self.memory_problem.into()),
+            ("MemoryLost", self.memory_lost.into()),
+            ("VoiceProblem", self.voice_problem.into()),
         ]
     }
 }
@@ -115,9 +124,11 @@ pub(super) struct PhoneView {
     pub(super) playing: bool,
     pub(super) codec: &'static str,
     pub(super) volume: u8,
+    pub(super) calls_allowed: bool,
     pub(super) hands_free: bool,
     pub(super) voice: String,
     pub(super) call_volume: u8,
+    pub(super) microphone_volume: u8,
     pub(super) assistant_listens: bool,
     pub(super) gateway: HashMap<String, OwnedValue>,
     pub(super) first_seen: u64,
@@ -137,9 +148,11 @@ impl From<&PhoneStatus> for PhoneView {
             playing: phone.stream.is_some(),
             codec: phone.stream.as_ref().map_or("", |s| s.format.codec()),
             volume: phone.volume.percent(),
+            calls_allowed: phone.calls_allowed,
             hands_free: calls.is_some(),
             voice: voice.map(|codec| codec.to_string()).unwrap_or_default(),
             call_volume: calls.map_or(0, |calls| calls.volume.percent()),
+            microphone_volume: calls.map_or(0, |calls| calls.microphone_volume.percent()),
             assistant_listens: calls.is_some_and(|calls| calls.assistant),
             gateway: calls.map_or_else(HashMap::new, |calls| wire::gateway(&calls.gateway)),
             first_seen: phone.first_seen.unwrap_or_default(),
@@ -149,7 +162,7 @@ impl From<&PhoneStatus> for PhoneView {
 }
 
 impl PhoneView {
-    pub(super) fn properties(self) -> Properties<15> {
+    pub(super) fn properties(self) -> Properties<17> {
         [
             ("Address", self.address.into()),
             ("Name", self.name.into()),
@@ -159,9 +172,11 @@ impl PhoneView {
             ("Playing", self.playing.into()),
             ("Codec", self.codec.into()),
             ("Volume", self.volume.into()),
+            ("CallsAllowed", self.calls_allowed.into()),
             ("HandsFree", self.hands_free.into()),
             ("Voice", self.voice.into()),
             ("CallVolume", self.call_volume.into()),
+            ("MicrophoneVolume", self.microphone_volume.into()),
             ("AssistantListens", self.assistant_listens.into()),
             ("Gateway", self.gateway.into()),
             ("FirstSeen", self.first_seen.into()),

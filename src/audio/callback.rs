@@ -14,6 +14,7 @@ use crate::pcm::{Cycle, Source};
 use super::clock::{self, RateMatch};
 use super::gain::Gain;
 use super::hatch::Inlet;
+use super::reference::Reference;
 
 /// How long a change of volume takes, in milliseconds.
 const VOLUME_RAMP_MS: u32 = 20;
@@ -92,10 +93,19 @@ pub(super) struct Turner {
     hush: Gain,
     rate: u32,
     channels: usize,
+    /// Who has to know what is heard.
+    reference: Option<Arc<Reference>>,
+    /// How many samples are consumed in place of each nominal one.
+    ratio: f64,
 }
 
 impl Turner {
-    pub(super) fn new(inlet: Inlet, controls: Arc<Controls>, rate: u32, channels: u8) -> Self {
+    pub(super) fn new(
+        inlet: Inlet,
+        controls: Arc<Controls>,
+        (rate, channels): (u32, u8),
+        reference: Option<Arc<Reference>>,
+    ) -> Self {
         let gain = Gain::new(controls.gain());
         let hush = Gain::new(controls.hush_gain());
         Self {
@@ -106,6 +116,8 @@ impl Turner {
             hush,
             rate,
             channels: usize::from(channels),
+            reference,
+            ratio: 1.0,
         }
     }
 
@@ -147,9 +159,9 @@ impl Turner {
         self.inlet.take(&mut self.source);
         match &mut self.source {
             Some(source) => {
-                let pace = source.pull(samples, cycle);
+                self.ratio = source.pull(samples, cycle).ratio();
                 // A source that is to go faster has more frames consumed for each that comes out.
-                self.controls.rate_match.set(pace.ratio().recip());
+                self.controls.rate_match.set(self.ratio.recip());
             }
             None => samples.fill(0.0),
         }
@@ -167,6 +179,9 @@ impl Turner {
         self.hush.move_to(hush, self.frames(HUSH_RAMP_MS));
         self.gain.apply(samples, self.channels);
         self.hush.apply(samples, self.channels);
+        if let Some(reference) = &self.reference {
+            reference.write(samples, self.ratio, cycle.now);
+        }
     }
 
     fn frames(&self, ms: u32) -> u32 {
@@ -204,7 +219,7 @@ mod tests {
         fn new(gain: f32, hushed: bool) -> Self {
             let (hatch, inlet) = hatch();
             let controls = Arc::new(Controls::new(gain, hushed));
-            let turner = Turner::new(inlet, Arc::clone(&controls), RATE, 1);
+            let turner = Turner::new(inlet, Arc::clone(&controls), (RATE, 1), None);
             Self {
                 hatch,
                 controls,

@@ -41,6 +41,13 @@ impl RateMatch {
     }
 }
 
+/// Returns how many samples go into PipeWire's resampler in place of each nominal one of `rate` Hz
+/// when there should be `ratio`: what is left after 1.4 has rounded.
+pub(super) fn whole_hertz(ratio: f64, rate: u32) -> f64 {
+    let rate = f64::from(rate);
+    (rate * ratio).floor() / rate
+}
+
 /// Reads the graph's clock, and how long the way is between a stream of `rate` Hz and the device at
 /// the graph's edge: the way that is still to go for what is played, or that was come for what is
 /// captured.
@@ -77,5 +84,13 @@ mod tests {
         rate_match.set(0.9);
         assert_eq!(area.rate, 1.001);
         assert_eq!(area.flags, SPA_IO_RATE_MATCH_FLAG_ACTIVE);
+    }
+
+    #[test]
+    fn rates_are_rounded_down_to_whole_hertz() {
+        for (ratio, hertz) in [(1.0, 8_000.0), (1.0002, 8_001.0), (0.9999, 7_999.0)] {
+            assert_eq!((whole_hertz(ratio, 8_000) * 8_000.0).round(), hertz);
+            assert!(whole_hertz(ratio, 8_000) <= ratio);
+        }
     }
 }

@@ -26,18 +26,27 @@ pub(super) struct Graph {
     inputs: Endpoints,
     default_output: Option<String>,
     default_input: Option<String>,
+    doubted: Doubted,
     /// How many endpoints there have been.
     seen: u64,
+}
+
+/// The defaults that the session manager was asked for again and has not repeated yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Doubted {
+    output: bool,
+    input: bool,
 }
 
 /// By the server's number for them.
 type Endpoints = BTreeMap<u32, Endpoint>;
 
 impl Graph {
-    /// Takes note of a node, by its properties. Only outputs and inputs matter.
-    pub(super) fn add<'a>(&mut self, id: u32, property: impl Fn(&str) -> Option<&'a str>) {
+    /// Takes note of a node, by its properties, and says whether it matters: only outputs and
+    /// inputs do.
+    pub(super) fn add<'a>(&mut self, id: u32, property: impl Fn(&str) -> Option<&'a str>) -> bool {
         let Some(name) = property("node.name") else {
-            return;
+            return false;
         };
         let endpoints = match property("media.class") {
             // A duplex node is an output and nothing else: to the session manager it is one, and
@@ -46,7 +55,7 @@ impl Graph {
             Some("Audio/Source" | "Audio/Source/Virtual") if !name.ends_with(".monitor") => {
                 &mut self.inputs
             }
-            _ => return,
+            _ => return false,
         };
         let description = property("node.description")
             .or_else(|| property("node.nick"))
@@ -58,29 +67,59 @@ impl Graph {
             description: description.to_owned(),
         };
         endpoints.insert(id, endpoint);
+        true
     }
 
-    /// Something left.
-    pub(super) fn remove(&mut self, id: u32) {
-        self.outputs.remove(&id);
-        self.inputs.remove(&id);
+    /// Something left; says whether it was an output or an input.
+    pub(super) fn remove(&mut self, id: u32) -> bool {
+        self.outputs.remove(&id).is_some() || self.inputs.remove(&id).is_some()
     }
 
     /// The session manager named the default output, as JSON; nothing when it took that back.
     pub(super) fn set_default_output(&mut self, value: Option<&str>) {
         self.default_output = named(value);
+        self.doubted.output = false;
     }
 
     /// The session manager named the default input, as JSON; nothing when it took that back. It may
     /// well be an output: its monitor.
     pub(super) fn set_default_input(&mut self, value: Option<&str>) {
         self.default_input = named(value);
+        self.doubted.input = false;
     }
 
     /// The session manager has nothing to say any more.
     pub(super) fn forget_defaults(&mut self) {
         self.default_output = None;
         self.default_input = None;
+    }
+
+    /// The session manager is asked for the defaults again.
+    pub(super) fn doubt_defaults(&mut self) {
+        self.doubted = Doubted {
+            output: true,
+            input: true,
+        };
+    }
+
+    /// The session manager has answered: what it did not repeat is not so any more.
+    pub(super) fn settle_defaults(&mut self) {
+        let doubted = std::mem::take(&mut self.doubted);
+        if doubted.output {
+            self.default_output = None;
+        }
+        if doubted.input {
+            self.default_input = None;
+        }
+    }
+
+    /// Says whether the session manager has not said what it will say sooner or later: which of
+    /// the outputs, or of the inputs, is the default.
+    pub(super) fn lacks_defaults(&self) -> bool {
+        let lacks = |endpoints: &Endpoints, default: &Option<String>| {
+            !endpoints.is_empty() && default.is_none()
+        };
+        lacks(&self.outputs, &self.default_output) || lacks(&self.inputs, &self.default_input)
     }
 
     /// Returns the output that was asked for, by name or description, if it is there.
@@ -202,6 +241,37 @@ mod tests {
         graph.forget_defaults();
         assert_eq!(heard_with(&graph, None), None);
         assert!(heard_with(&graph, Some("Microphone")).is_some());
+    }
+
+    #[test]
+    fn a_default_that_is_not_repeated_is_none() {
+        let mut graph = graph();
+        assert!(graph.lacks_defaults());
+        graph.set_default_output(Some(HDMI));
+        assert!(graph.lacks_defaults());
+        graph.set_default_input(Some(WEBCAM));
+        assert!(!graph.lacks_defaults());
+        graph.doubt_defaults();
+        graph.set_default_output(Some(HDMI));
+        // Until all is said, what was said before counts.
+        assert_eq!(heard_with(&graph, None), Some("alsa_input.webcam"));
+        graph.settle_defaults();
+        assert_eq!(heard_with(&graph, None), None);
+        assert_eq!(described(&graph, None).as_deref(), Some("Television"));
+        graph.settle_defaults();
+        assert_eq!(described(&graph, None).as_deref(), Some("Television"));
+        assert!(graph.lacks_defaults());
+    }
+
+    #[test]
+    fn where_there_is_nothing_no_default_is_lacking() {
+        let mut graph = Graph::default();
+        assert!(!graph.lacks_defaults());
+        add(&mut graph, 1, "Audio/Sink", "hdmi", "Television");
+        assert!(graph.lacks_defaults());
+        assert!(graph.remove(1));
+        assert!(!graph.remove(1));
+        assert!(!graph.lacks_defaults());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Who wants to hear the room.
 //!
 //! Invariant: whoever listens has a capture stream exactly while there is a microphone, and has it
-//! on that microphone; only after PipeWire refused one it takes a while until the next. At any time
-//! a listener has one sink at most. The wish to listen outlives the server, the streams do not.
+//! on that microphone and without the echo of its voice; only after PipeWire refused one it takes a
+//! while until the next. At any time a listener has one sink at most. The wish to listen outlives
+//! the server, the streams do not. Without a canceller there is echo rather than silence.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,12 +12,16 @@ use std::time::{Duration, Instant};
 
 use pipewire::core::CoreRc;
 
+use crate::pcm::Sink;
 use crate::policy::model::Address;
 
 use super::Sinks;
+use super::canceller::Canceller;
+use super::echo::echo_free;
 use super::graph::Endpoint;
 use super::microphone::Capture;
-use super::session::Inbox;
+use super::notice::Inbox;
+use super::voice::Voice;
 
 /// How long PipeWire is left alone when it refused a stream.
 const RETRY: Duration = Duration::from_secs(5);
@@ -27,14 +32,25 @@ pub(super) struct Listening {
     listeners: BTreeMap<Address, Listener>,
     /// How many captures there were.
     made: u64,
+    /// Why the last canceller that was wanted was not to be had.
+    echo_problem: Option<String>,
 }
 
 struct Listener {
     name: String,
     rate: u32,
     sinks: Sinks,
-    capture: Option<Capture>,
+    capture: Option<(Hearing, Capture)>,
     refusal: Option<Refusal>,
+}
+
+/// What a capture is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hearing {
+    /// Which microphone it is on.
+    microphone: u64,
+    /// Which voice is not to be heard in it, by the number that voice was made with.
+    without: Option<u64>,
 }
 
 /// The last time that PipeWire refused a stream.
@@ -51,19 +67,25 @@ struct Refusal {
 enum Step {
     /// It is as it should be, there or not.
     Keep,
-    /// It is on something that is no longer the microphone.
+    /// It is about something else, of which there can be none.
     Drop,
     /// A new one is wanted, in place of the one there is.
     Make,
 }
 
-/// Compares the microphone that a listener's stream is `on` with the one there is.
-fn step(on: Option<u64>, microphone: Option<u64>, refusal: Option<Refusal>, now: Instant) -> Step {
-    let waits =
-        |serial: u64| refusal.is_some_and(|last| last.microphone == serial && now < last.until);
-    match microphone {
-        _ if on == microphone => Step::Keep,
-        Some(serial) if !waits(serial) => Step::Make,
+/// Compares what a listener's stream `is` about with what it should be about.
+fn step(
+    is: Option<Hearing>,
+    should: Option<Hearing>,
+    refusal: Option<Refusal>,
+    now: Instant,
+) -> Step {
+    let waits = |hearing: Hearing| {
+        refusal.is_some_and(|last| last.microphone == hearing.microphone && now < last.until)
+    };
+    match should {
+        _ if is == should => Step::Keep,
+        Some(hearing) if !waits(hearing) => Step::Make,
         _ => Step::Drop,
     }
 }
@@ -86,29 +108,48 @@ impl Listening {
         self.listeners.remove(&phone);
     }
 
-    /// Has every listener on the microphone that there is.
-    pub(super) fn attend(
+    /// Has every listener on the microphone that there is, without the voice of its phone that there
+    /// is to be taken out.
+    pub(super) fn attend<'a>(
         &mut self,
         core: &CoreRc,
         microphone: Option<&Endpoint>,
+        voice: impl Fn(Address) -> Option<&'a Voice>,
         inbox: &Rc<RefCell<Inbox>>,
         now: Instant,
     ) {
-        let serial = microphone.map(|it| it.serial);
         for (phone, listener) in &mut self.listeners {
-            if serial.is_none() {
+            if microphone.is_none() {
                 listener.refusal = None;
             }
-            let on = listener.capture.as_ref().map(Capture::microphone);
-            match (step(on, serial, listener.refusal, now), microphone) {
-                (Step::Keep, _) => {}
-                (Step::Make, Some(microphone)) => {
+            // What has another rate is about to be replaced, too.
+            let voice = voice(*phone).filter(|it| it.reference(listener.rate).is_some());
+            let should = microphone.map(|it| Hearing {
+                microphone: it.serial,
+                without: voice.map(Voice::serial),
+            });
+            let is = listener.capture.as_ref().map(|(hearing, _)| *hearing);
+            match (step(is, should, listener.refusal, now), microphone, should) {
+                (Step::Keep, ..) => {}
+                (Step::Make, Some(microphone), Some(hearing)) => {
                     self.made += 1;
-                    listener.hear(core, (*phone, self.made), microphone, inbox, now);
+                    let named = (*phone, self.made);
+                    let sink = listener.sink(voice, &mut self.echo_problem);
+                    listener.hear(core, named, (microphone, hearing), sink, inbox, now);
                 }
-                (Step::Drop | Step::Make, _) => listener.capture = None,
+                (Step::Drop | Step::Make, ..) => listener.capture = None,
             }
         }
+    }
+
+    /// Returns why callers hear the echo of themselves; nothing when they do not, or may.
+    pub(super) fn echo_problem(&self) -> Option<&str> {
+        self.echo_problem.as_deref()
+    }
+
+    /// Forgets why: it is no longer wanted, or wanted again.
+    pub(super) fn forget_echo_problem(&mut self) {
+        self.echo_problem = None;
     }
 
     /// PipeWire refused a stream: the one with this number, unless there is a later one by now.
@@ -116,8 +157,8 @@ impl Listening {
         let Some(listener) = self.listeners.get_mut(&phone) else {
             return;
         };
-        if let Some(capture) = listener.capture.take_if(|it| it.serial() == serial) {
-            listener.refuse(phone, capture.microphone(), error, now);
+        if let Some((hearing, _)) = listener.capture.take_if(|(_, it)| it.serial() == serial) {
+            listener.refuse(phone, hearing.microphone, error, now);
         }
     }
 
@@ -137,22 +178,49 @@ impl Listening {
 }
 
 impl Listener {
+    /// Makes the next sink, in place of the one before. What the microphone hears of `voice` does
+    /// not come through to it.
+    fn sink(
+        &mut self,
+        voice: Option<&Voice>,
+        problem: &mut Option<String>,
+    ) -> Box<dyn Sink + Send> {
+        // With its sink, before the next one is made.
+        self.capture = None;
+        let sink = (self.sinks)();
+        let Some(reference) = voice.and_then(|it| it.reference(self.rate)) else {
+            return sink;
+        };
+        match Canceller::new(self.rate) {
+            Ok(canceller) => {
+                *problem = None;
+                echo_free(sink, reference, canceller, self.rate)
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if problem.as_ref() != Some(&error) {
+                    tracing::warn!("callers hear the echo of themselves: {error}");
+                    *problem = Some(error);
+                }
+                sink
+            }
+        }
+    }
+
     fn hear(
         &mut self,
         core: &CoreRc,
         (phone, serial): (Address, u64),
-        microphone: &Endpoint,
+        (microphone, hearing): (&Endpoint, Hearing),
+        sink: Box<dyn Sink + Send>,
         inbox: &Rc<RefCell<Inbox>>,
         now: Instant,
     ) {
-        // With its sink, before the next one is made.
-        self.capture = None;
-        let sink = (self.sinks)();
         let (core, named) = (core.clone(), (phone, serial));
         let stream = (self.name.as_str(), self.rate);
         match Capture::new(core, named, stream, microphone, sink, inbox) {
-            Ok(capture) => self.capture = Some(capture),
-            Err(error) => self.refuse(phone, microphone.serial, &error.to_string(), now),
+            Ok(capture) => self.capture = Some((hearing, capture)),
+            Err(error) => self.refuse(phone, hearing.microphone, &error.to_string(), now),
         }
     }
 
@@ -163,8 +231,7 @@ impl Listener {
         } else {
             tracing::warn!(
                 %phone,
-                error,
-                "PipeWire does not let a call hear the room; see `journalctl -u dotd-pipewire`"
+                "PipeWire does not let a call hear the room: {error}; see `journalctl -u dotd-pipewire`"
             );
         }
         self.refusal = Some(Refusal {
@@ -178,17 +245,27 @@ impl Listener {
 mod tests {
     use super::*;
 
+    fn hearing(microphone: u64, without: Option<u64>) -> Option<Hearing> {
+        Some(Hearing {
+            microphone,
+            without,
+        })
+    }
+
     #[test]
-    fn a_stream_is_on_the_microphone_there_is_or_not_at_all() {
+    fn a_stream_is_about_what_it_should_be_about_or_not_there_at_all() {
         let now = Instant::now();
-        for (on, microphone, expected) in [
+        for (is, should, expected) in [
             (None, None, Step::Keep),
-            (None, Some(1), Step::Make),
-            (Some(1), Some(1), Step::Keep),
-            (Some(1), Some(2), Step::Make),
-            (Some(1), None, Step::Drop),
+            (None, hearing(1, None), Step::Make),
+            (hearing(1, Some(4)), hearing(1, Some(4)), Step::Keep),
+            (hearing(1, Some(4)), hearing(2, Some(4)), Step::Make),
+            (hearing(1, Some(4)), hearing(1, Some(5)), Step::Make),
+            (hearing(1, Some(4)), hearing(1, None), Step::Make),
+            (hearing(1, None), hearing(1, Some(4)), Step::Make),
+            (hearing(1, Some(4)), None, Step::Drop),
         ] {
-            assert_eq!(step(on, microphone, None, now), expected);
+            assert_eq!(step(is, should, None, now), expected);
         }
     }
 
@@ -199,14 +276,25 @@ mod tests {
             microphone: 2,
             until: now + RETRY,
         });
-        for (on, microphone, later, expected) in [
-            (None, Some(2), Duration::ZERO, Step::Drop),
-            (Some(1), Some(2), Duration::ZERO, Step::Drop),
-            (None, Some(3), Duration::ZERO, Step::Make),
-            (None, Some(2), RETRY, Step::Make),
-            (Some(2), Some(2), Duration::ZERO, Step::Keep),
+        for (is, should, later, expected) in [
+            (None, hearing(2, None), Duration::ZERO, Step::Drop),
+            (None, hearing(2, Some(1)), Duration::ZERO, Step::Drop),
+            (
+                hearing(1, None),
+                hearing(2, None),
+                Duration::ZERO,
+                Step::Drop,
+            ),
+            (None, hearing(3, None), Duration::ZERO, Step::Make),
+            (None, hearing(2, None), RETRY, Step::Make),
+            (
+                hearing(2, None),
+                hearing(2, None),
+                Duration::ZERO,
+                Step::Keep,
+            ),
         ] {
-            assert_eq!(step(on, microphone, refusal, now + later), expected);
+            assert_eq!(step(is, should, refusal, now + later), expected);
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::policy::model::Address;
 use super::clock::{self, RateMatch};
 use super::describe;
 use super::graph::Endpoint;
-use super::session::{Inbox, Notice};
+use super::notice::{Inbox, Notice};
 
 /// A stream that captures until it is dropped.
 pub(super) struct Capture {
@@ -30,7 +30,6 @@ pub(super) struct Capture {
     _changes: StreamListener<()>,
     _stream: StreamRc,
     serial: u64,
-    microphone: u64,
 }
 
 impl Capture {
@@ -88,18 +87,12 @@ impl Capture {
             _changes: changes,
             _stream: stream,
             serial,
-            microphone: microphone.serial,
         })
     }
 
     /// The number it was made with.
     pub(super) fn serial(&self) -> u64 {
         self.serial
-    }
-
-    /// Which microphone it is on: the serial of its endpoint.
-    pub(super) fn microphone(&self) -> u64 {
-        self.microphone
     }
 }
 

@@ -4,15 +4,18 @@
 //! output it is told; it gives what the microphone hears to the sinks it is given, and never what
 //! an output plays; it reports whether there is a server, an output and a microphone. PipeWire's
 //! objects are bound to one thread, which owns them all; its real-time thread only ever runs
-//! [`callback`](self::callback) and [`microphone`](self::microphone)'s.
+//! [`callback`](self::callback) and [`microphone`](self::microphone)'s, where [`echo`](self::echo) is
+//! cancelled.
 //!
 //! A server that is not there yet, goes away or comes back is handled inside. Its streams are gone
 //! with it: whoever hears [`Event::AudioFound`] plays again what should be heard. Who listens goes
 //! on listening, and what was hushed stays hushed.
 
 mod callback;
+mod canceller;
 mod clock;
 mod describe;
+mod echo;
 mod error;
 mod gain;
 mod graph;
@@ -20,6 +23,8 @@ mod hatch;
 mod listening;
 mod metadata;
 mod microphone;
+mod notice;
+mod reference;
 mod room;
 mod session;
 mod thread;
@@ -37,8 +42,8 @@ pub use error::AudioError;
 
 use thread::Order;
 
-/// Where to play, and what to hear the room with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Where to play, and what to hear the room with, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioSettings {
     /// The PipeWire server, by socket name or path; the usual one if nothing is said.
     pub remote: Option<String>,
@@ -48,6 +53,19 @@ pub struct AudioSettings {
     /// The microphone, by node name or description; the default one if nothing is said. While the
     /// one that is said is not there, there is none: another one may stand in another room.
     pub microphone: Option<String>,
+    /// What the voice of a phone plays is taken out of what is heard for that phone.
+    pub echo_cancelling: bool,
+}
+
+impl Default for AudioSettings {
+    fn default() -> Self {
+        Self {
+            remote: None,
+            output: None,
+            microphone: None,
+            echo_cancelling: true,
+        }
+    }
 }
 
 /// Names a stream that plays, be it there or not.
@@ -149,7 +167,8 @@ impl Audio {
 
     /// Gives what the microphone hears to a sink of `sinks`, as one channel at `rate` Hz, in place
     /// of what was done so for this phone before. The stream is seen as `name`. Microphones and
-    /// servers may come and go meanwhile: each time sound begins anew, in a new sink.
+    /// servers may come and go meanwhile: each time sound begins anew, in a new sink. Where echo
+    /// should be cancelled and cannot be, that is told by [`Event::EchoCancelling`].
     pub fn listen(&self, phone: Address, name: String, rate: u32, sinks: Sinks) {
         self.send(Order::Listen {
             phone,

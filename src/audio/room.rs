@@ -20,7 +20,8 @@ use crate::policy::Event;
 use crate::policy::calls::event::HandsFreeFact;
 
 use super::listening::Listening;
-use super::session::{Inbox, Outcome, Session};
+use super::notice::{Inbox, Outcome};
+use super::session::Session;
 use super::thread::Order;
 use super::{AudioSettings, StreamKey, StreamSpec};
 
@@ -46,6 +47,8 @@ pub(super) struct Room {
     told: Option<Option<String>>,
     /// The microphone that was last told of.
     told_microphone: Option<String>,
+    /// What was last told of why callers hear the echo of themselves.
+    told_echo: Option<String>,
     events: queue::Sender<Event>,
     untold: VecDeque<Event>,
 }
@@ -67,6 +70,7 @@ impl Room {
             listening: Listening::default(),
             told: None,
             told_microphone: None,
+            told_echo: None,
             events,
             untold: VecDeque::new(),
         }
@@ -76,19 +80,28 @@ impl Room {
     pub(super) fn settle(&mut self, now: Instant) -> Timeout {
         self.look_for_server(now);
         let fading = self.session.as_mut().is_some_and(|it| it.settle(now));
-        if let Some(session) = &self.session {
+        if let Some(session) = &mut self.session {
+            session.look_again(now);
+            let session = &*session;
             let microphone = session.microphone(&self.settings);
+            let cancels = self.settings.echo_cancelling;
+            let voice = |phone| session.voice(phone).filter(|_| cancels);
             let core = session.core();
-            self.listening.attend(core, microphone, &self.inbox, now);
+            self.listening
+                .attend(core, microphone, voice, &self.inbox, now);
         }
         self.note_output();
         self.note_microphone();
+        self.note_echo();
         let told = self.tell();
         if fading || !told {
             return Timeout::Finite(SOON);
         }
         let due = match &self.session {
-            Some(_) => self.listening.due(),
+            Some(session) => [self.listening.due(), session.due()]
+                .into_iter()
+                .flatten()
+                .min(),
             None => Some(self.look),
         };
         due.map_or(Timeout::Infinite, |due| {
@@ -131,6 +144,17 @@ impl Room {
         }
     }
 
+    /// Takes down why callers hear the echo of themselves, if that has changed.
+    fn note_echo(&mut self) {
+        let problem = self.listening.echo_problem();
+        if self.told_echo.as_deref() != problem {
+            self.told_echo = problem.map(str::to_owned);
+            self.untold.push_back(Event::EchoCancelling {
+                problem: self.told_echo.clone(),
+            });
+        }
+    }
+
     /// Tells the daemon what it does not know; says whether that is all.
     fn tell(&mut self) -> bool {
         while let Some(event) = self.untold.pop_front() {
@@ -149,7 +173,7 @@ impl Room {
             let Some(session) = &mut self.session else {
                 return;
             };
-            match session.take(notice, &self.settings) {
+            match session.take(notice, &self.settings, now) {
                 Outcome::Known => {}
                 Outcome::Lost => self.lose(),
                 Outcome::Ended(key, error) => {
@@ -178,8 +202,7 @@ impl Room {
             StreamKey::Ring => {
                 // The phone rings all the same, and nothing waits for our tone.
                 tracing::warn!(
-                    error,
-                    "the ring tone is not heard; see `journalctl -u dotd-pipewire`"
+                    "the ring tone is not heard: {error}; see `journalctl -u dotd-pipewire`"
                 );
                 return;
             }
@@ -266,6 +289,9 @@ impl Room {
 
     fn reconfigure(&mut self, settings: AudioSettings) {
         let elsewhere = settings.remote != self.settings.remote;
+        if settings.echo_cancelling != self.settings.echo_cancelling {
+            self.listening.forget_echo_problem();
+        }
         self.settings = settings;
         if elsewhere {
             self.lose();

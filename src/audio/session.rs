@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use pipewire::context::ContextRc;
 use pipewire::core::{CoreRc, Listener as CoreListener, PW_ID_CORE};
-use pipewire::metadata::Metadata;
 use pipewire::properties::{PropertiesBox, properties};
 use pipewire::registry::{GlobalObject, Listener as RegistryListener, RegistryRc};
 use pipewire::spa::utils::dict::DictRef;
@@ -21,54 +20,10 @@ use crate::pcm::Source;
 use crate::policy::model::{Address, Volume};
 
 use super::graph::{Endpoint, Graph};
-use super::metadata::Defaults;
+use super::metadata::{Defaults, SecondLook};
+use super::notice::{Inbox, Notice, Outcome};
 use super::voice::Voice;
 use super::{AudioSettings, StreamKey, StreamSpec};
-
-/// What callbacks leave behind.
-pub(super) type Inbox = Vec<Notice>;
-
-/// Something PipeWire told.
-pub(super) enum Notice {
-    /// The connection is lost.
-    ServerLost { error: String },
-    /// All that was asked for before has been answered.
-    Answered,
-    /// An object appeared.
-    Appeared(GlobalObject<PropertiesBox>),
-    /// An object went away.
-    Vanished(u32),
-    /// The session manager chose another default output.
-    OutputChosen(Option<String>),
-    /// The session manager chose another default input.
-    InputChosen(Option<String>),
-    /// A stream cannot play.
-    VoiceFailed {
-        key: StreamKey,
-        /// Which voice: there may be a later one by now.
-        serial: u64,
-        error: String,
-    },
-    /// A stream cannot capture.
-    CaptureFailed {
-        phone: Address,
-        /// Which capture: there may be a later one by now.
-        serial: u64,
-        error: String,
-    },
-}
-
-/// What a notice came to.
-pub(super) enum Outcome {
-    /// Nothing that others need to know.
-    Known,
-    /// The session is over.
-    Lost,
-    /// A stream ended, and why.
-    Ended(StreamKey, String),
-    /// The capture for this phone with this number ended, and why.
-    Deaf(Address, u64, String),
-}
 
 /// How much of the server's answers is in.
 #[derive(PartialEq)]
@@ -79,6 +34,8 @@ enum Settling {
     Defaults,
     /// All is known.
     Settled,
+    /// All is known, and the defaults are told once more in case some were missed.
+    Again,
 }
 
 /// The connection and what plays through it.
@@ -90,6 +47,7 @@ pub(super) struct Session {
     graph: Graph,
     settling: Settling,
     defaults: Option<Defaults>,
+    second_look: SecondLook,
     // Listeners go before what they listen to.
     _registry_listener: RegistryListener,
     _core_listener: CoreListener,
@@ -148,6 +106,7 @@ impl Session {
             graph: Graph::default(),
             settling: Settling::Objects,
             defaults: None,
+            second_look: SecondLook::default(),
             _registry_listener: registry_listener,
             _core_listener: core_listener,
             registry,
@@ -157,16 +116,23 @@ impl Session {
     }
 
     /// Works a notice off.
-    pub(super) fn take(&mut self, notice: Notice, settings: &AudioSettings) -> Outcome {
+    pub(super) fn take(
+        &mut self,
+        notice: Notice,
+        settings: &AudioSettings,
+        now: Instant,
+    ) -> Outcome {
         match notice {
             Notice::ServerLost { error } => {
                 tracing::debug!(error, "PipeWire closed the connection");
                 return Outcome::Lost;
             }
-            Notice::Answered => self.answered(),
-            Notice::Appeared(object) => self.appeared(&object, settings),
+            Notice::Answered => self.answered(now),
+            Notice::Appeared(object) => self.appeared(object, settings, now),
             Notice::Vanished(id) => {
-                self.graph.remove(id);
+                if self.graph.remove(id) {
+                    self.second_look.expect_change(now);
+                }
                 if self.defaults.as_ref().is_some_and(|it| it.id() == id) {
                     self.defaults = None;
                     self.graph.forget_defaults();
@@ -193,33 +159,64 @@ impl Session {
         Outcome::Known
     }
 
-    fn answered(&mut self) {
+    fn answered(&mut self, now: Instant) {
         self.settling = match self.settling {
             // They are told by an object that was only found while the list came in.
             Settling::Objects if self.core.sync(0).is_ok() => Settling::Defaults,
+            Settling::Again => {
+                self.graph.settle_defaults();
+                self.second_look.looked(self.graph.lacks_defaults(), now);
+                Settling::Settled
+            }
             _ => Settling::Settled,
         };
     }
 
-    fn appeared(&mut self, object: &GlobalObject<PropertiesBox>, settings: &AudioSettings) {
+    fn appeared(
+        &mut self,
+        object: GlobalObject<PropertiesBox>,
+        settings: &AudioSettings,
+        now: Instant,
+    ) {
         let Some(properties) = &object.props else {
             return;
         };
         let properties: &DictRef = properties.as_ref();
         if object.type_ == ObjectType::Node {
-            self.graph.add(object.id, |key| properties.get(key));
+            if self.graph.add(object.id, |key| properties.get(key)) {
+                self.second_look.expect_change(now);
+            }
             self.aim_when_found(settings);
         } else if properties.get("metadata.name") == Some("default") {
-            match self.registry.bind::<Metadata, _>(object) {
-                Ok(it) => self.defaults = Some(Defaults::listen(object.id, it, &self.inbox)),
-                Err(error) => tracing::debug!(%error, "PipeWire's metadata cannot be read"),
-            }
+            self.defaults = listened(Defaults::listen(object, &self.registry, &self.inbox));
         }
+    }
+
+    /// Has the defaults told once more when that is due.
+    pub(super) fn look_again(&mut self, now: Instant) {
+        if self.settling != Settling::Settled || !self.second_look.is_due(now) {
+            return;
+        }
+        let Some(defaults) = self.defaults.take() else {
+            return;
+        };
+        self.defaults = listened(defaults.listen_again(&self.registry, &self.inbox));
+        if self.defaults.is_some() && self.core.sync(0).is_ok() {
+            self.graph.doubt_defaults();
+            self.settling = Settling::Again;
+        }
+    }
+
+    /// When [`look_again`](Self::look_again) has something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        // Until all is known there is an answer to wait for.
+        let settled = self.settling == Settling::Settled;
+        self.second_look.due().filter(|_| settled)
     }
 
     /// Says whether all that the server has to tell at first has been told.
     pub(super) fn is_settled(&self) -> bool {
-        self.settling == Settling::Settled
+        matches!(self.settling, Settling::Settled | Settling::Again)
     }
 
     /// Returns where sound goes, as people know it.
@@ -294,6 +291,11 @@ impl Session {
         }
     }
 
+    /// Returns the voice of a phone's calls.
+    pub(super) fn voice(&self, phone: Address) -> Option<&Voice> {
+        self.voices.get(&StreamKey::Voice(phone))
+    }
+
     /// Has a stream not heard whatever its volume, or heard again.
     pub(super) fn hush(&self, key: &StreamKey, on: bool) {
         if let Some(voice) = self.voices.get(key) {
@@ -350,4 +352,10 @@ impl Session {
             self.aim(settings);
         }
     }
+}
+
+fn listened(defaults: Result<Defaults, Error>) -> Option<Defaults> {
+    defaults
+        .inspect_err(|error| tracing::debug!(%error, "PipeWire's metadata cannot be read"))
+        .ok()
 }

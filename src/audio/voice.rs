@@ -21,7 +21,8 @@ use crate::policy::model::Volume;
 use super::callback::{Controls, Turner};
 use super::describe;
 use super::hatch::{Hatch, hatch};
-use super::session::{Inbox, Notice};
+use super::notice::{Inbox, Notice};
+use super::reference::Reference;
 use super::{StreamKey, StreamSpec};
 
 /// The last fade ends by then even if nobody pulls.
@@ -40,6 +41,8 @@ pub(super) struct Voice {
     hatch: Hatch,
     rate: u32,
     channels: u8,
+    /// What it plays, if it is the other end of a call.
+    reference: Option<Arc<Reference>>,
     /// Until when the last fade of what is played may take, once it has begun.
     fades: Option<Instant>,
 }
@@ -58,7 +61,11 @@ impl Voice {
         let stream = StreamRc::new(core, "dotd", describe::playback(key, spec, target))?;
         let controls = Arc::new(Controls::new(spec.volume.gain(), hushed));
         let (hatch, inlet) = hatch();
-        let turner = Turner::new(inlet, Arc::clone(&controls), spec.rate, spec.channels);
+        let mono = spec.channels == 1;
+        let reference = (mono && matches!(key, StreamKey::Voice(_)))
+            .then(|| Arc::new(Reference::new(spec.rate)));
+        let format = (spec.rate, spec.channels);
+        let turner = Turner::new(inlet, Arc::clone(&controls), format, reference.clone());
         let turns = stream
             .add_local_listener_with_user_data(turner)
             .process(|stream, turner| turner.process(stream))
@@ -100,6 +107,7 @@ impl Voice {
             hatch,
             rate: spec.rate,
             channels: spec.channels,
+            reference,
             fades: None,
         })
     }
@@ -121,6 +129,11 @@ impl Voice {
     /// The number it was made with.
     pub(super) fn serial(&self) -> u64 {
         self.serial
+    }
+
+    /// Returns what it plays, for who captures at `rate` Hz what comes back of it.
+    pub(super) fn reference(&self, rate: u32) -> Option<&Arc<Reference>> {
+        self.reference.as_ref().filter(|_| self.rate == rate)
     }
 
     /// The stream's node in the graph.

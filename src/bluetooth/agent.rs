@@ -263,7 +263,7 @@ fn no(why: &str) -> Refusal {
 }
 
 fn unreadable(error: &BluetoothError) -> Refusal {
-    tracing::warn!(%error, "a phone asked and its bond could not be read; it was refused");
+    tracing::warn!("a phone asked and its bond could not be read; it was refused: {error}");
     no("its bond cannot be read")
 }
 

@@ -102,12 +102,21 @@ pub(super) fn transport_state(text: &str) -> Option<TransportState> {
     }
 }
 
+/// What the kernel knows of an adapter and bluetoothd does not tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kernel {
+    /// What rfkill does to it.
+    pub(super) block: RadioBlock,
+    /// Whether calls on it can be coded better than with CVSD.
+    pub(super) wide_band: bool,
+}
+
 /// Reads an adapter's facts from the properties of its `Adapter1`; nothing while BlueZ has not told
 /// its address.
 pub(super) fn adapter_facts(
     id: &str,
     properties: &Properties,
-    block: RadioBlock,
+    Kernel { block, wide_band }: Kernel,
 ) -> Option<AdapterFacts> {
     let flag = |name| property(properties, name).unwrap_or(false);
     Some(AdapterFacts {
@@ -115,6 +124,7 @@ pub(super) fn adapter_facts(
         address: property::<&str>(properties, "Address")?.parse().ok()?,
         powered: flag("Powered"),
         block,
+        wide_band,
         discoverable: flag("Discoverable"),
         pairable: flag("Pairable"),
         alias: property(properties, "Alias").unwrap_or_default(),

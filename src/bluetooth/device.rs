@@ -31,12 +31,17 @@ const BUSY_DEADLINE: Duration = Duration::from_secs(15);
 /// How long to wait for a change of the phone before a busy BlueZ is asked again without one.
 const BUSY_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Calls a phone and connects its profiles, or, where there is a link already, its music and calls.
+/// Calls a phone and connects its profiles, or, where there is a link already, its music and calls;
+/// without `hands_free` its music alone.
 ///
 /// # Errors
 /// What to tell the person who is waiting for the phone.
-pub(super) async fn connect(adapter: &Adapter, phone: Address) -> Result<(), String> {
-    match connect_when_free(adapter, phone).await {
+pub(super) async fn connect(
+    adapter: &Adapter,
+    phone: Address,
+    hands_free: bool,
+) -> Result<(), String> {
+    match connect_when_free(adapter, phone, hands_free).await {
         Ok(()) => Ok(()),
         Err(error) if already(&error) => Ok(()),
         Err(error) => Err(sentence(&error)),
@@ -45,12 +50,16 @@ pub(super) async fn connect(adapter: &Adapter, phone: Address) -> Result<(), Str
 
 /// BlueZ does nothing but say "busy" while it is still reading the services of a phone that has
 /// just left.
-async fn connect_when_free(adapter: &Adapter, phone: Address) -> bluer::Result<()> {
+async fn connect_when_free(
+    adapter: &Adapter,
+    phone: Address,
+    hands_free: bool,
+) -> bluer::Result<()> {
     let device = adapter.device(phone.octets().into())?;
     let mut changes = pin!(device.events().await?);
     let deadline = Instant::now() + BUSY_DEADLINE;
     loop {
-        match try_connect(&device).await {
+        match try_connect(&device, hands_free).await {
             Err(error) if is_busy(&error) && Instant::now() < deadline => {
                 // Either way it is asked again.
                 timeout(BUSY_PATIENCE, changes.next()).await.ok();
@@ -60,13 +69,17 @@ async fn connect_when_free(adapter: &Adapter, phone: Address) -> bluer::Result<(
     }
 }
 
-async fn try_connect(device: &Device) -> bluer::Result<()> {
-    if !device.is_connected().await? {
+async fn try_connect(device: &Device, hands_free: bool) -> bluer::Result<()> {
+    // BlueZ would connect all that phone and speaker have in common.
+    if hands_free && !device.is_connected().await? {
         return device.connect().await;
     }
     match device.connect_profile(&AUDIO_SOURCE).await {
         Err(error) if !already(&error) => return Err(error),
         _ => {}
+    }
+    if !hands_free {
+        return Ok(());
     }
     match device.connect_profile(&AUDIO_GATEWAY).await {
         Err(error) if is_busy(&error) => Err(error),

@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use super::hci::HciError;
+
 /// Why something could not be done with the radio.
 #[derive(Debug, thiserror::Error)]
 pub enum BluetoothError {
@@ -44,6 +46,17 @@ pub enum BluetoothError {
     Voice {
         /// What the kernel said.
         source: std::io::Error,
+    },
+    /// Nobody knows where the controller sends the sound of calls.
+    #[error(
+        "cannot make sure that {adapter} brings the sound of calls here: {source}; if calls stay \
+         silent, see CALLS in dotd(8)"
+    )]
+    VoiceRoute {
+        /// The adapter.
+        adapter: String,
+        /// Why its controller could not be told.
+        source: HciError,
     },
     /// A phone asked for a voice link and did not wait.
     #[error("the phone did not wait for its voice link; call again")]

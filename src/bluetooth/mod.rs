@@ -10,10 +10,13 @@
 
 mod adapter;
 mod agent;
+mod broadcom;
 mod convert;
 mod device;
 mod error;
+mod features;
 mod handsfree;
+mod hci;
 mod media;
 mod orders;
 mod picture;
@@ -21,8 +24,11 @@ mod player;
 mod rfkill;
 mod sbc_caps;
 mod session;
+mod socket;
 mod watch;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -32,6 +38,7 @@ use zbus::MessageStream;
 pub use self::error::{BluetoothError, BusError};
 pub use self::handsfree::profile::GatewaySocket;
 pub use self::handsfree::sco::VoiceSocket;
+pub use self::hci::HciError;
 pub use self::media::transport::MediaSocket;
 
 use self::agent::Questions;
@@ -55,6 +62,7 @@ pub struct Bluetooth {
     orders: mpsc::UnboundedSender<Order>,
     questions: Questions,
     knocks: Knocks,
+    features: Arc<AtomicU16>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -86,7 +94,11 @@ impl Bluetooth {
         let watch = Watch::new(session.clone(), rfkill.clone(), inbox, events.clone());
         let knocks = Knocks::default();
         let door = handsfree::watch_door(session.clone(), events.clone(), knocks.clone());
-        let handsfree = HandsFree { gateways, features };
+        let features = Arc::new(AtomicU16::new(features));
+        let handsfree = HandsFree {
+            gateways,
+            features: Arc::clone(&features),
+        };
         let executor = Orders::new(
             session.clone(),
             rfkill,
@@ -106,8 +118,15 @@ impl Bluetooth {
             orders,
             questions,
             knocks,
+            features,
             tasks,
         })
+    }
+
+    /// Claims other features in our hands-free record, when that is registered the next time:
+    /// registering it anew would end the links that there are.
+    pub fn claim(&self, features: u16) {
+        self.features.store(features, Relaxed);
     }
 
     /// Gives an order. Never waits; what comes of it is reported as events or logged.

@@ -1,8 +1,10 @@
 //! Carries out what the policy orders.
 //!
 //! Invariant: orders are carried out in the order in which they were given, each tried once and
-//! given up after [`ANSWER_DEADLINE`]. Only those that wait for a phone run beside the others, so
-//! that a phone out of range holds nothing up.
+//! given up after [`ANSWER_DEADLINE`]. Only those that wait for a phone, or for the controller
+//! itself, run beside the others, so that a phone out of range holds nothing up.
+
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::{mpsc, oneshot};
 use zbus::names::OwnedUniqueName;
@@ -15,10 +17,10 @@ use super::media::{endpoint, transport};
 use super::rfkill::Rfkill;
 use super::session::{ANSWER_DEADLINE, Session};
 use super::watch::Word;
-use super::{adapter, device, player};
+use super::{adapter, broadcom, device, player};
 use crate::policy::action::RadioAction;
 use crate::policy::event::Event;
-use crate::policy::model::Address;
+use crate::policy::model::{Address, AttemptId};
 
 const AGENTS: &str = "org.bluez.AgentManager1";
 const AGENTS_PATH: &str = "/org/bluez";
@@ -111,7 +113,7 @@ impl Orders {
                     tracing::debug!("an adapter was refused after the daemon stopped");
                 }
             }
-            (Err(error), None) => tracing::warn!(%error, "an order to the radio failed"),
+            (Err(error), None) => tell(&error),
         }
     }
 
@@ -131,6 +133,11 @@ impl Orders {
                 Ok(())
             }
             RadioAction::PowerOn => adapter::power_on(&session.adapter()?, &self.rfkill).await,
+            RadioAction::RouteVoice => {
+                let adapter = session.adapter()?;
+                beside(async move { broadcom::route_voice(adapter.name()).await });
+                Ok(())
+            }
             RadioAction::SetAlias { name } => adapter::set_alias(&session.adapter()?, &name).await,
             RadioAction::OpenWindow { length } => {
                 adapter::open_window(&session.adapter()?, length).await
@@ -144,8 +151,12 @@ impl Orders {
             RadioAction::ClearTrusted { phone } => {
                 device::clear_trusted(&session.adapter()?, phone).await
             }
-            RadioAction::Connect { phone } => {
-                self.connect(phone);
+            RadioAction::Connect {
+                phone,
+                attempt,
+                hands_free,
+            } => {
+                self.connect(phone, attempt, hands_free);
                 Ok(())
             }
             RadioAction::Player { phone, command } => {
@@ -212,12 +223,12 @@ impl Orders {
     async fn offer_hands_free(&self, wanted: bool) {
         let HandsFree { gateways, features } = &self.handsfree;
         let done = if wanted {
-            profile::register(&self.session, gateways, *features).await
+            profile::register(&self.session, gateways, features.load(Relaxed)).await
         } else {
             profile::unregister(&self.session).await
         };
         if let Err(error) = done {
-            tracing::warn!(%error, "phones cannot bring their calls");
+            tracing::warn!("phones cannot bring their calls: {error}");
         }
     }
 
@@ -247,16 +258,20 @@ impl Orders {
         default.map(drop)
     }
 
-    fn connect(&self, phone: Address) {
+    fn connect(&self, phone: Address, attempt: AttemptId, hands_free: bool) {
         let adapter = self.session.adapter();
         let events = self.events.clone();
         tokio::spawn(async move {
             let connected = match adapter {
-                Ok(adapter) => device::connect(&adapter, phone).await,
+                Ok(adapter) => device::connect(&adapter, phone, hands_free).await,
                 Err(error) => Err(error.to_string()),
             };
             let error = connected.err();
-            let ended = Event::ConnectEnded { phone, error };
+            let ended = Event::ConnectEnded {
+                phone,
+                attempt,
+                error,
+            };
             if events.send(ended).await.is_err() {
                 tracing::debug!(%phone, "a connection attempt ended after the daemon stopped");
             }
@@ -287,13 +302,21 @@ impl Orders {
     }
 }
 
-/// Carries out something that waits for a phone, beside the other orders.
+/// Carries out something that waits for a phone or a controller, beside the other orders.
 fn beside(order: impl Future<Output = Result<(), BluetoothError>> + Send + 'static) {
     tokio::spawn(async move {
         if let Err(error) = order.await {
-            tracing::warn!(%error, "an order to the radio failed");
+            tell(&error);
         }
     });
+}
+
+/// Tells the admin why an order failed. What went away is told by itself, once.
+fn tell(error: &BluetoothError) {
+    match error {
+        BluetoothError::NotRunning | BluetoothError::NoAdapter => tracing::debug!(%error),
+        _ => tracing::warn!("{error}"),
+    }
 }
 
 fn log_leaving(left: Result<(), BluetoothError>) {
@@ -306,6 +329,7 @@ fn name(action: &RadioAction) -> &'static str {
     match action {
         RadioAction::UseAdapter { .. } => "take our agent and endpoints",
         RadioAction::PowerOn => "switch the radio on",
+        RadioAction::RouteVoice => "bring the sound of calls here",
         RadioAction::SetAlias { .. } => "set the speaker's name",
         RadioAction::OpenWindow { .. } => "open the pairing window",
         RadioAction::CloseWindow => "close the pairing window",

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::convert::{self, ADAPTER, DEVICE, Interfaces, Objects, Properties, TRANSPORT};
-use crate::policy::event::{AdapterFacts, Event, PhoneFacts, RadioBlock};
+use super::convert::{self, ADAPTER, DEVICE, Interfaces, Kernel, Objects, Properties, TRANSPORT};
+use crate::policy::event::{AdapterFacts, Event, PhoneFacts};
 use crate::policy::model::{Address, StreamFormat, TransportId};
 
 /// A transport of one of our endpoints, as its phone configured it.
@@ -155,10 +155,11 @@ impl Picture {
         }
     }
 
-    /// Returns what is new since the last report. `block` says what rfkill does to an adapter.
-    pub(super) fn report(&mut self, block: impl Fn(&str) -> RadioBlock) -> Vec<Event> {
+    /// Returns what is new since the last report. `kernel` says what the kernel knows of an
+    /// adapter.
+    pub(super) fn report(&mut self, kernel: impl Fn(&str) -> Kernel) -> Vec<Event> {
         let mut events = std::mem::take(&mut self.presence);
-        self.report_adapters(block, &mut events);
+        self.report_adapters(kernel, &mut events);
         self.report_phones(&mut events);
         events.append(&mut self.happened);
         events
@@ -199,12 +200,12 @@ impl Picture {
         properties.is_some_and(|it| convert::property(it, "Powered") == Some(true))
     }
 
-    fn report_adapters(&mut self, block: impl Fn(&str) -> RadioBlock, events: &mut Vec<Event>) {
+    fn report_adapters(&mut self, kernel: impl Fn(&str) -> Kernel, events: &mut Vec<Event>) {
         let now: BTreeMap<_, _> = self
             .adapters
             .iter()
             .filter_map(|(id, properties)| {
-                let facts = convert::adapter_facts(id, properties, block(id))?;
+                let facts = convert::adapter_facts(id, properties, kernel(id))?;
                 Some((id.clone(), facts))
             })
             .collect();

@@ -14,8 +14,11 @@ use zbus::message::{Message, Sequence, Type};
 use zbus::names::OwnedUniqueName;
 use zbus::zvariant::OwnedObjectPath;
 
-use super::convert::{self, ADAPTER, BLUEZ, DEVICE, Interfaces, Objects, Properties, TRANSPORT};
+use super::convert::{
+    self, ADAPTER, BLUEZ, DEVICE, Interfaces, Kernel, Objects, Properties, TRANSPORT,
+};
 use super::error::BluetoothError;
+use super::features;
 use super::picture::{Configured, Picture};
 use super::rfkill::Rfkill;
 use super::session::Session;
@@ -163,7 +166,11 @@ impl Watch {
             while let Ok(word) = self.inbox.try_recv() {
                 self.take(word).await;
             }
-            for event in self.picture.report(|adapter| self.rfkill.block(adapter)) {
+            let kernel = |adapter: &str| Kernel {
+                block: self.rfkill.block(adapter),
+                wide_band: features::wide_band(adapter),
+            };
+            for event in self.picture.report(kernel) {
                 if self.events.send(event).await.is_err() {
                     return;
                 }
@@ -201,7 +208,9 @@ impl Watch {
             }
             Word::Signal(message) if message.recv_position() > self.drawn_at => {
                 if let Err(error) = self.signal(&message) {
-                    tracing::warn!(%error, "bluetoothd sent a signal that does not fit its interface");
+                    tracing::warn!(
+                        "bluetoothd sent a signal that does not fit its interface: {error}"
+                    );
                 }
             }
             Word::Signal(_) => {}
@@ -229,7 +238,7 @@ impl Watch {
             }
             Err(error) => {
                 if self.redraw_at.replace(Instant::now() + REDRAW).is_none() {
-                    tracing::warn!(%error, "what bluetoothd knows is not known; asking again");
+                    tracing::warn!("what bluetoothd knows is not known; asking again: {error}");
                 }
             }
         }

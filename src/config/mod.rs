@@ -10,10 +10,11 @@ pub mod reference;
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use problem::{ConfigErrors, Problem};
 
+use crate::pcm::{Melody, Recording};
 use crate::policy::model::Rules;
 
 /// Where the daemon looks when nobody says otherwise.
@@ -26,10 +27,27 @@ pub struct Settings {
     pub rules: Rules,
     /// What the sound path goes by.
     pub audio: AudioSettings,
+    /// What the speaker rings with.
+    pub ring_tone: RingTone,
 }
 
-/// Where sound goes to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the speaker rings with for phones that send no ring tone of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RingTone {
+    /// One that it has.
+    BuiltIn(Melody),
+    /// A WAV file.
+    File(PathBuf),
+}
+
+impl Default for RingTone {
+    fn default() -> Self {
+        Self::BuiltIn(Melody::default())
+    }
+}
+
+/// Where sound goes to, and where the room's comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioSettings {
     /// The PipeWire output, by node name or description; the default one if nothing is said.
     pub output: Option<String>,
@@ -38,26 +56,62 @@ pub struct AudioSettings {
     /// The PipeWire input to hear the room with in calls, by node name or description; the default
     /// one if nothing is said.
     pub microphone: Option<String>,
+    /// Callers do not hear the echo of themselves.
+    pub echo_cancelling: bool,
 }
 
-/// Reads the configuration at `path`. A file that is not there means the defaults.
+impl Default for AudioSettings {
+    fn default() -> Self {
+        Self {
+            output: None,
+            remote: None,
+            microphone: None,
+            echo_cancelling: true,
+        }
+    }
+}
+
+/// Reads the configuration at `path`, and the files that it names. A file that is not there means the
+/// defaults.
 ///
 /// # Errors
 /// Tells every problem of the file, or why it could not be read.
 pub fn load(path: &Path) -> Result<Settings, ConfigErrors> {
+    load_with(path, &|file| {
+        let read = Recording::read(file).map(drop);
+        read.map_err(|error| error.to_string())
+    })
+}
+
+/// Reads the configuration at `path`, and not the files that it names: what is wrong with one of them
+/// is no reason not to start. A file that is not there means the defaults.
+///
+/// # Errors
+/// Tells every problem of the file, or why it could not be read.
+pub fn load_alone(path: &Path) -> Result<Settings, ConfigErrors> {
+    load_with(path, &|_| Ok(()))
+}
+
+/// Says whether a file is sound to ring with, or why it is not.
+type SoundCheck<'c> = &'c dyn Fn(&Path) -> Result<(), String>;
+
+fn load_with(path: &Path, check: SoundCheck<'_>) -> Result<Settings, ConfigErrors> {
     match fs::read(path) {
-        Ok(bytes) => parse(path, &bytes),
+        Ok(bytes) => {
+            let read = read::settings(&bytes, check);
+            read.map_err(|problems| ConfigErrors::broken(path, problems))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Settings::default()),
         Err(error) => Err(ConfigErrors::unreadable(path, error)),
     }
 }
 
-/// Checks `bytes` as the contents of the configuration at `path`.
+/// Checks `bytes` as the contents of the configuration at `path`, and nothing beyond them.
 ///
 /// # Errors
 /// Tells every problem.
 pub fn parse(path: &Path, bytes: &[u8]) -> Result<Settings, ConfigErrors> {
-    read::settings(bytes).map_err(|problems| ConfigErrors::broken(path, problems))
+    read::settings(bytes, &|_| Ok(())).map_err(|problems| ConfigErrors::broken(path, problems))
 }
 
 #[cfg(test)]

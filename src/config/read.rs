@@ -12,8 +12,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Source};
 use super::reference::{self, Key};
-use super::{Settings, duration};
-use crate::policy::model::{AdapterChoice, Address, Rules, SpeakerName, Volume};
+use super::{RingTone, Settings, SoundCheck, duration};
+use crate::pcm::Melody;
+use crate::policy::model::{
+    AdapterChoice, Address, CallPhones, PhoneChoice, Rules, SpeakerName, Volume,
+};
 
 /// Why a value was not taken.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub(super) enum Wrong {
 }
 
 /// Reads a whole file.
-pub(super) fn settings(bytes: &[u8]) -> Result<Settings, Vec<Problem>> {
+pub(super) fn settings(bytes: &[u8], check: SoundCheck<'_>) -> Result<Settings, Vec<Problem>> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => return Err(vec![Problem::not_utf8(bytes, error.valid_up_to())]),
@@ -46,6 +49,7 @@ pub(super) fn settings(bytes: &[u8]) -> Result<Settings, Vec<Problem>> {
     };
     walk.root(root.get_ref());
     walk.relations();
+    walk.sounds(check);
     if walk.problems.is_empty() {
         Ok(walk.settings)
     } else {
@@ -142,6 +146,21 @@ impl Walk<'_> {
             // Only the ceiling was set, below the default start: that is what the admin wants.
             self.settings.rules.start_volume = max_volume;
         }
+    }
+
+    /// Checks the sound that is named.
+    fn sounds(&mut self, check: SoundCheck<'_>) {
+        const NAME: &str = "calls.ring-tone";
+        let RingTone::File(file) = &self.settings.ring_tone else {
+            return;
+        };
+        let (Err(why), Some(place)) = (check(file), self.places.get(NAME).cloned()) else {
+            return;
+        };
+        let key = reference::table("calls").and_then(|table| table.key("ring-tone"));
+        let allowed = key.map(|key| key.allowed).unwrap_or_default();
+        let message = format!("{NAME} is {file:?}: {why}; allowed is {allowed}");
+        self.problem(place, message);
     }
 
     fn unknown(&mut self, place: Range<usize>, message: String) {
@@ -273,11 +292,16 @@ pub(super) fn adapter(settings: &mut Settings, value: &DeValue<'_>) -> Result<()
     Ok(())
 }
 
+/// Reads a length of time, as seconds or as text.
+fn length(value: &DeValue<'_>) -> Result<Duration, Wrong> {
+    match value.as_str() {
+        Some(text) => duration::parse(text).map_err(|_| Wrong::NotAllowed),
+        None => Ok(Duration::from_secs(integer(value)?)),
+    }
+}
+
 pub(super) fn window(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
-    let length = match value.as_str() {
-        Some(text) => duration::parse(text).map_err(|_| Wrong::NotAllowed)?,
-        None => Duration::from_secs(integer(value)?),
-    };
+    let length = length(value)?;
     if (Rules::MIN_WINDOW..=Rules::MAX_WINDOW).contains(&length) {
         settings.rules.window = length;
         Ok(())
@@ -325,6 +349,58 @@ pub(super) fn calls_enabled(settings: &mut Settings, value: &DeValue<'_>) -> Res
     Ok(())
 }
 
+pub(super) fn call_phones(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.rules.call_phones = match value {
+        DeValue::String(text) if text == "all" => CallPhones::All,
+        DeValue::Array(phones) if phones.is_empty() => {
+            let why = "nobody is in it; calls.enabled = false keeps all calls away";
+            return Err(Wrong::Because(why.to_owned()));
+        }
+        DeValue::Array(phones) => {
+            let phones = phones.iter().map(|phone| phone_choice(phone.get_ref()));
+            CallPhones::Only(phones.collect::<Result<_, _>>()?)
+        }
+        _ => return Err(Wrong::NotAllowed),
+    };
+    Ok(())
+}
+
+fn phone_choice(value: &DeValue<'_>) -> Result<PhoneChoice, Wrong> {
+    let text = value.as_str().map(str::trim).unwrap_or_default();
+    if text.is_empty() {
+        let why = format!("{} is no name or address", shown(value));
+        return Err(Wrong::Because(why));
+    }
+    let named = || PhoneChoice::Named(text.to_owned());
+    Ok(text
+        .parse()
+        .map_or_else(|_| named(), PhoneChoice::Addressed))
+}
+
+pub(super) fn auto_answer(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    if value.as_str() == Some("off") {
+        settings.rules.auto_answer = None;
+        return Ok(());
+    }
+    let length = length(value)?;
+    if (Rules::MIN_AUTO_ANSWER..=Rules::MAX_AUTO_ANSWER).contains(&length) {
+        settings.rules.auto_answer = Some(length);
+        Ok(())
+    } else {
+        Err(Wrong::NotAllowed)
+    }
+}
+
+pub(super) fn ring_tone(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    let text = text(value)?;
+    settings.ring_tone = match Melody::named(text) {
+        Some(melody) => RingTone::BuiltIn(melody),
+        None if text.starts_with('/') => RingTone::File(text.into()),
+        None => return Err(Wrong::NotAllowed),
+    };
+    Ok(())
+}
+
 pub(super) fn ring_volume(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
     settings.rules.ring_volume = volume(value)?;
     Ok(())
@@ -332,6 +408,11 @@ pub(super) fn ring_volume(settings: &mut Settings, value: &DeValue<'_>) -> Resul
 
 pub(super) fn microphone(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
     settings.audio.microphone = filled(value)?;
+    Ok(())
+}
+
+pub(super) fn echo_cancelling(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.audio.echo_cancelling = value.as_bool().ok_or(Wrong::NotAllowed)?;
     Ok(())
 }
 

@@ -140,6 +140,35 @@ pub const TABLES: &[Table] = &[
                 set: read::calls_enabled,
             },
             Key {
+                name: "phones",
+                about: "Which phones may use calls. The music of the others is not touched. A name \
+                        can be changed on the phone, an address cannot; `dotctl phones` lists both. \
+                        A call that is up when this changes goes on.",
+                allowed: "\"all\", or a list of whole names and addresses like [\"Anna's iPhone\", \
+                          \"00:1A:7D:DA:71:13\"]",
+                default: Preset::Value("\"all\""),
+                set: read::call_phones,
+            },
+            Key {
+                name: "auto-answer",
+                about: "After how many seconds a call that rings is answered by itself. Whoever \
+                        calls then hears the room. A call that comes while there is another one, \
+                        on whatever phone, is never answered by itself.",
+                allowed: "\"off\", or 1 to 60 seconds, written as a number (5) or as text (\"5s\")",
+                default: Preset::Value("\"off\""),
+                set: read::auto_answer,
+            },
+            Key {
+                name: "ring-tone",
+                about: "What the speaker rings with for phones that send no ring tone of their own. \
+                        A file must be readable for user dotd, who has no access to /home; while \
+                        it is not there, the default rings.",
+                allowed: "\"warble\", \"bell\", \"chime\", \"marimba\" or the whole path, from / on, of a \
+                          WAV file of at most 30 s and 10 MB",
+                default: Preset::Value("\"warble\""),
+                set: read::ring_tone,
+            },
+            Key {
                 name: "ring-volume",
                 about: "How loud the speaker rings for phones that send no ring tone of their own, \
                         from 0 (not at all) to 100.",
@@ -149,14 +178,26 @@ pub const TABLES: &[Table] = &[
             },
             Key {
                 name: "microphone",
-                about: "The microphone for calls, by its PipeWire node name or description; `wpctl \
-                        status` lists them. While it is not there callers hear silence.",
+                about: "The microphone for calls, by its PipeWire node name or description; `sudo \
+                        PIPEWIRE_RUNTIME_DIR=/run/dotd wpctl status` lists them. While it is not \
+                        there callers hear silence.",
                 allowed: "a text that is not empty",
                 default: Preset::Unset {
                     means: "the default input of PipeWire",
                     example: "\"alsa_input.usb-Jabra_Speak-00.mono-fallback\"",
                 },
                 set: read::microphone,
+            },
+            Key {
+                name: "echo-cancelling",
+                about: "Whether what the speaker plays of a call is taken out of what its \
+                        microphone hears, so that callers do not hear themselves; what is said \
+                        here reaches them some 20 ms later for it. A microphone that does so \
+                        itself, as those of conference speakers do, needs no more. Phones, which \
+                        then leave it to the speaker, learn of a change when they connect.",
+                allowed: "true or false",
+                default: Preset::Value("true"),
+                set: read::echo_cancelling,
             },
         ],
     },
@@ -167,7 +208,7 @@ pub const TABLES: &[Table] = &[
             Key {
                 name: "output",
                 about: "The output to play on, by its PipeWire node name or description; \
-                        `wpctl status` lists them.",
+                        `sudo PIPEWIRE_RUNTIME_DIR=/run/dotd wpctl status` lists them.",
                 allowed: "a text that is not empty",
                 default: Preset::Unset {
                     means: "the default output of PipeWire",

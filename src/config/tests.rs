@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::policy::model::{AdapterChoice, Volume};
+use crate::policy::model::{AdapterChoice, CallPhones, PhoneChoice, Volume};
 
 fn read(text: &str) -> Result<Settings, ConfigErrors> {
     parse(Path::new("dotd.toml"), text.as_bytes())
@@ -38,7 +38,7 @@ fn every_key_is_taken_over() {
         r#"
         audio = { output = "hdmi", remote = "pipewire-1" }
         phones.max-connected = 7
-        calls = { enabled = false, ring-volume = 0, microphone = "usb" }
+        calls = { enabled = false, ring-volume = 0, microphone = "usb", echo-cancelling = false }
         [speaker]
         name = " Küche "
         adapter = "da:4c:10:de:00:01"
@@ -63,8 +63,118 @@ fn every_key_is_taken_over() {
     assert!(!rules.calls);
     assert_eq!(rules.ring_volume, Volume::MIN);
     assert_eq!(settings.audio.microphone.as_deref(), Some("usb"));
+    assert!(!settings.audio.echo_cancelling);
     assert_eq!(settings.audio.output.as_deref(), Some("hdmi"));
     assert_eq!(settings.audio.remote.as_deref(), Some("pipewire-1"));
+}
+
+#[test]
+fn wishes_for_calls_that_make_no_sense_say_what_is_allowed() {
+    for text in [
+        "calls.ring-tone = \"Bell\"",
+        "calls.ring-tone = \"ring.wav\"",
+        "calls.ring-tone = 3",
+        "calls.auto-answer = 0",
+        "calls.auto-answer = 61",
+        "calls.auto-answer = \"2m\"",
+        "calls.auto-answer = \"on\"",
+        "calls.auto-answer = true",
+        "calls.phones = true",
+        "calls.phones = \"Anna\"",
+        "calls.phones = []",
+        "calls.phones = [\"Anna\", 7]",
+        "calls.phones = [\" \"]",
+    ] {
+        assert_eq!(wrong(text).len(), 1, "{text}");
+    }
+    assert_eq!(
+        wrong("[calls]\nphones = [\"Anna\", 7]"),
+        [
+            "dotd.toml:2:10: calls.phones is a list: 7 is no name or address; allowed is \"all\", \
+             or a list of whole names and addresses like [\"Anna's iPhone\", \
+             \"00:1A:7D:DA:71:13\"]"
+        ]
+    );
+}
+
+#[test]
+fn the_ring_tone_is_built_in_or_a_file() {
+    for melody in Melody::ALL {
+        let text = format!("calls.ring-tone = \"{}\"", melody.name());
+        assert_eq!(read(&text).unwrap().ring_tone, RingTone::BuiltIn(melody));
+    }
+    let tone = read("calls.ring-tone = \"/srv/ring.wav\"")
+        .unwrap()
+        .ring_tone;
+    assert_eq!(tone, RingTone::File("/srv/ring.wav".into()));
+    // What is allowed is told from what there is.
+    let allowed = reference::table("calls")
+        .unwrap()
+        .key("ring-tone")
+        .unwrap()
+        .allowed;
+    for melody in Melody::ALL {
+        assert!(allowed.contains(&format!("\"{}\"", melody.name())));
+    }
+    let (seconds, megabytes) = (crate::pcm::MAX_SECONDS, crate::pcm::MAX_BYTES / 1_000_000);
+    assert!(allowed.ends_with(&format!("at most {seconds} s and {megabytes} MB")));
+}
+
+#[test]
+fn a_ring_tone_that_cannot_be_played_is_a_problem_but_no_reason_not_to_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, wav) = (
+        folder.path().join("dotd.toml"),
+        folder.path().join("ring.wav"),
+    );
+    let text = format!(
+        "volume.max = 60\ncalls.ring-tone = {:?}\n",
+        wav.display().to_string()
+    );
+    fs::write(&file, text).unwrap();
+    let errors = load(&file).unwrap_err().brief();
+    let begin = format!(
+        "{}:2:19: calls.ring-tone is {wav:?}: it cannot be read: ",
+        file.display()
+    );
+    assert!(errors.starts_with(&begin), "{errors}");
+    assert!(errors.contains("; allowed is \"warble\", "), "{errors}");
+    let settings = load_alone(&file).unwrap();
+    assert_eq!(settings.ring_tone, RingTone::File(wav.clone()));
+    assert_eq!(settings.rules.max_volume.percent(), 60);
+    fs::write(&wav, "not a sound").unwrap();
+    let errors = load(&file).unwrap_err().brief();
+    assert!(errors.contains("it is no WAV file"), "{errors}");
+}
+
+#[test]
+fn answering_by_itself_is_off_or_a_time() {
+    for (text, seconds) in [("\"off\"", None), ("1", Some(1)), ("\"1m\"", Some(60))] {
+        let rules = read(&format!("calls.auto-answer = {text}")).unwrap().rules;
+        assert_eq!(
+            rules.auto_answer,
+            seconds.map(Duration::from_secs),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn phones_for_calls_are_named_or_addressed() {
+    let phones = |text: &str| {
+        read(&format!("calls.phones = {text}"))
+            .unwrap()
+            .rules
+            .call_phones
+    };
+    assert_eq!(phones("\"all\""), CallPhones::All);
+    let ben = "DA:4C:10:DE:00:02".parse().unwrap();
+    let only = vec![
+        PhoneChoice::Named("Anna".into()),
+        PhoneChoice::Addressed(ben),
+    ];
+    let read = phones("[\" Anna \", \"da:4c:10:de:00:02\"]");
+    assert_eq!(read, CallPhones::Only(only));
 }
 
 #[test]

@@ -89,11 +89,7 @@ pub enum Command {
     /// Show the microphone, or switch it on or off
     ///
     /// While it is off, calls hear silence. That is remembered.
-    Mic {
-        /// Whether calls hear the room
-        #[arg(value_name = "on|off")]
-        switch: Option<Switch>,
-    },
+    Mic(MicArgs),
 
     /// Start a phone's assistant, or stop it
     Assistant {
@@ -171,6 +167,9 @@ pub struct CallArgs {
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum CallCommand {
     /// Answer what rings or waits; calls that are up are set aside
+    ///
+    /// It is answered once nobody talks on another phone any more. If a call there cannot be set
+    /// aside, nothing is answered.
     Answer {
         /// End them instead
         #[arg(long)]
@@ -220,6 +219,37 @@ pub enum CallCommand {
 
     /// Move the sound of the call to the phone, or back here
     Transfer,
+}
+
+/// What to do about the microphone.
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct MicArgs {
+    /// Whether calls hear the room
+    #[arg(value_name = "on|off")]
+    pub switch: Option<Switch>,
+
+    /// Something else.
+    #[command(subcommand)]
+    pub command: Option<MicCommand>,
+}
+
+/// What else there is to do about the microphone.
+#[derive(Debug, Subcommand)]
+pub enum MicCommand {
+    /// Show how loud callers get the room, or set it
+    ///
+    /// Without --phone it is about the phone that talks, else about the only one that is connected
+    /// for calls. It holds until the phone leaves; the phone may move it too.
+    Volume {
+        /// 0 to 100; phones know 15 steps of it
+        #[arg(value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
+        volume: Option<u8>,
+
+        /// On this phone: part of its name or address
+        #[arg(long)]
+        phone: Option<String>,
+    },
 }
 
 /// On or off.
@@ -324,6 +354,28 @@ mod tests {
         };
         let digits = "*1#".to_owned();
         assert_eq!(command, CallCommand::Dtmf { digits });
+    }
+
+    #[test]
+    fn the_microphone_has_a_switch_and_a_volume_but_not_at_once() {
+        let read = |line: &str| Args::try_parse_from(line.split(' '));
+        for line in [
+            "dotctl mic",
+            "dotctl mic on",
+            "dotctl mic volume",
+            "dotctl mic volume 100 --phone anna",
+        ] {
+            assert!(read(line).is_ok(), "{line}");
+        }
+        for line in [
+            "dotctl mic loud",
+            "dotctl mic on volume 5",
+            "dotctl mic volume on",
+            "dotctl mic volume 101",
+            "dotctl mic volume -- -1",
+        ] {
+            assert!(read(line).is_err(), "{line}");
+        }
     }
 
     #[test]

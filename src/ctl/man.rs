@@ -62,12 +62,13 @@ const JSON: &[&str] = &[
      removed. Times are seconds since 1970, volumes 0 to 100; what is not there is null. When a \
      command fails it prints nothing; the reason goes to standard error.",
     "A phone has: `name`, `address`, `trusted`, `bonded` (without it a trusted phone has to pair \
-     again), `connected`, `playing`, `volume`, `first_seen`, `last_seen`, and `stream`, null while \
+     again), `connected`, `playing`, `volume`, `first_seen`, `last_seen`, `calls_allowed` (by \
+     `calls.enabled` and `calls.phones` of dotd.toml(5)), and `stream`, null while \
      it does not play: `codec`, `rate`, `channels`, `channel_mode`, `max_bitpool`, and once sound \
      comes out `packets`, `lost`, `concealed_ms`, `underruns`, `buffer_ms`, `delay_ms`, \
      `drift_ppm`, `bit_rate`; and `hands_free`, null while it is not connected for calls: `voice` \
      (the codec while the sound of its calls comes here: CVSD, mSBC or LC3-SWB), `volume` (of its \
-     calls), `assistant` (it listens), `service` (it has a network), `signal` and `battery` (0 to \
+     calls), `microphone_volume` (of the room, for its callers), `assistant` (it listens), `service` (it has a network), `signal` and `battery` (0 to \
      5), `roaming`, `operator`, and `calls`. `connect` and `volume --phone` print the phone.",
     "A call has: `id` (its number, of that phone), `state` (incoming, waiting, dialing, alerting, \
      active or held), `number`, `name`, `direction` (incoming or outgoing), `multiparty` (it is \
@@ -78,12 +79,15 @@ const JSON: &[&str] = &[
     "`status` has: `version`, `name`, `bluetooth` (`state`: no-bluetooth, missing, off, \
      soft-blocked, hard-blocked or on; `adapter`, `address`, `discoverable`), `pairing` (`open`, \
      `until`), `sound` (`state`: no-server, no-output or ready; `output`, `start_volume`, \
-     `max_volume`), `microphone` (`name`, `muted`), `config_problems`, `memory_problem` (why \
-     nothing would survive a restart) and `phones`.",
+     `max_volume`), `microphone` (`name`, `muted`, and `echo_problem`: why callers hear the echo of \
+     themselves), `config_problems`, `memory_problem` (why nothing would survive a restart), \
+     `memory_lost` (why what was known before the last start is not known any more), \
+     `voice_problem` (why the last call could not be heard) and \
+     `phones`.",
     "`pair` has `open` and `until`; `pair --wait` has `paired` (`name`, `address`, `again`). \
      `disconnect` has `disconnected` and `forget` has `forgotten` (`name`, `address`). `name` has \
      `name`. `volume` has `start_volume`, `max_volume` and `phones`, those it is about. `mic` has \
-     `name` and `muted`, `assistant` has `assistant` (it listens) and `phone`. `config check` has \
+     what `microphone` has in `status`, `mic volume` has `phones`, those it is about, `assistant` has `assistant` (it listens) and `phone`. `config check` has \
      `file`, `valid` and `problems` (`line`, `column`, `message`), and is printed when the check \
      fails too.",
     "An event of `monitor` has: `time`, `kind`, `warning` (somebody should look at it), `text`, and \
@@ -114,8 +118,48 @@ const EXAMPLES: &[(&str, &str)] = &[
         "Let callers hear nothing of the room until it is on again.",
     ),
     (
+        "dotctl mic volume 40",
+        "Let the callers of this call hear the room softer.",
+    ),
+    (
         "dotctl --json phones | jq -r '.[] | select(.playing).name'",
         "Tell who plays.",
+    ),
+];
+
+const CALLS: &[&str] = &[
+    "A phone that is connected brings its calls as well as its music. The phone chooses how speech \
+     is coded, of what both have: LC3-SWB (32 kHz), mSBC (16 kHz) or CVSD (8 kHz, in every phone). \
+     A codec with which no sound comes is given up for the next plainer one.",
+    "What is said in the room comes from the microphone that dotd.toml(5) names, else from \
+     PipeWire's default input, and never from what the speaker plays. What a call is heard with in \
+     the room is taken out again, so that callers do not hear themselves, unless dotd.toml(5) says \
+     otherwise. Without a microphone, and after `dotctl mic off`, callers hear silence.",
+    "Radios of Broadcom and Cypress, such as the one on the board of a Raspberry Pi, send the sound \
+     of calls to pins of the chip unless they are told otherwise. dotd tells them whenever the \
+     radio comes up, and again after each call that stayed silent; for that its unit has the \
+     capability CAP_NET_RAW. Nothing has to be set up for it. When a call stays silent all the \
+     same, `dotctl status` says so until one is heard, and `journalctl -u dotd` says whether the \
+     radio did as it was told:",
+];
+
+/// What may be wrong when no sound of a call comes, and what to do.
+const SILENT_CALLS: &[(&str, &str)] = &[
+    (
+        "Operation not permitted",
+        "dotd was started without the capability. Start it as `systemctl start dotd`; if \
+         `systemctl cat dotd` shows that somebody took CAP_NET_RAW away, give it back.",
+    ),
+    (
+        "the controller refuses, or does not answer",
+        "On a Raspberry Pi write `dtparam=krnbt` into /boot/firmware/config.txt, so that the \
+         kernel itself drives the radio, and reboot.",
+    ),
+    (
+        "it did as it was told, or says nothing of it",
+        "Run `btmon --sco` during a call. If there is no line with \"SCO Data RX\" the radio, or \
+         its driver, cannot bring the sound: plug in a USB adapter and name it as `adapter` in \
+         dotd.toml(5). If there are such lines, please report it with what btmon wrote.",
     ),
 ];
 
@@ -131,6 +175,18 @@ fn dotd() -> String {
          interrupting the music; one that is not valid is refused, and the one before it holds.",
     );
     man.item("SIGTERM, SIGINT", "Stop.");
+    man.section("ENVIRONMENT");
+    man.item(
+        "DOTD_LOG",
+        "How much is logged: error, warn, info (the default), debug or trace, for all of dotd or \
+         for parts of it, as in `dotd::audio=trace,info`. To set it for the service, write \
+         `Environment=DOTD_LOG=debug` below `[Service]` in `systemctl edit dotd`, and restart it.",
+    );
+    man.item(
+        "PIPEWIRE_RUNTIME_DIR",
+        "Where the socket of PipeWire is; the unit sets it to /run/dotd. With it other programs \
+         find the speaker's PipeWire too: `sudo PIPEWIRE_RUNTIME_DIR=/run/dotd wpctl status`.",
+    );
     man.section("EXIT STATUS");
     man.item("0", "It was told to stop.");
     man.item("1", "It cannot go on; the journal says why.");
@@ -142,8 +198,15 @@ fn dotd() -> String {
         "/var/lib/dotd/state.toml",
         "Trusted phones and choices made at run time. One that is damaged is moved aside as \
          state.toml.corrupt-N or state.toml.unreadable-N, and one of a later dotd as \
-         state.toml.from-version-V-N.",
+         state.toml.from-version-V-N; `dotctl status` says so until the next start.",
     );
+    man.section("CALLS");
+    for text in CALLS {
+        man.paragraph(text);
+    }
+    for (sign, remedy) in SILENT_CALLS {
+        man.item(sign, remedy);
+    }
     man.section("D-BUS");
     man.paragraph(
         "The service `org.dotd` on the system bus offers the object /org/dotd with the interface \

@@ -58,7 +58,7 @@ async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Volume { volume, phone } => volume::run(volume, phone.as_deref(), output).await,
         Command::Calls => calls::run(output).await,
         Command::Call(args) => call::run(args, output).await,
-        Command::Mic { switch } => mic::run(switch, output).await,
+        Command::Mic(args) => mic::run(args, output).await,
         Command::Assistant { step, phone } => assistant::run(step, phone.as_deref(), output).await,
         Command::Monitor => monitor::run(output).await,
         Command::Config {

@@ -22,6 +22,8 @@ pub(super) struct SpeakerShape {
     pub(super) microphone: MicrophoneShape,
     pub(super) config_problems: Option<String>,
     pub(super) memory_problem: Option<String>,
+    pub(super) memory_lost: Option<String>,
+    pub(super) voice_problem: Option<String>,
 }
 
 /// The adapter.
@@ -54,6 +56,7 @@ pub(super) struct SoundShape {
 pub(super) struct MicrophoneShape {
     pub(super) name: Option<String>,
     pub(super) muted: bool,
+    pub(super) echo_problem: Option<String>,
 }
 
 /// Which phone.
@@ -76,6 +79,7 @@ pub(super) struct PhoneShape {
     pub(super) first_seen: Option<u64>,
     pub(super) last_seen: Option<u64>,
     pub(super) stream: Option<Json>,
+    pub(super) calls_allowed: bool,
     pub(super) hands_free: Option<HandsFreeShape>,
 }
 
@@ -84,6 +88,7 @@ pub(super) struct PhoneShape {
 pub(super) struct HandsFreeShape {
     pub(super) voice: Option<String>,
     pub(super) volume: u8,
+    pub(super) microphone_volume: u8,
     pub(super) assistant: bool,
     pub(super) service: Option<bool>,
     pub(super) signal: Option<u8>,
@@ -130,9 +135,12 @@ impl SpeakerShape {
             microphone: MicrophoneShape {
                 name: filled(take(&mut from, "Microphone")?),
                 muted: take(&mut from, "MicrophoneMuted")?,
+                echo_problem: filled(take(&mut from, "EchoProblem")?),
             },
             config_problems: filled(take(&mut from, "ConfigProblems")?),
             memory_problem: filled(take(&mut from, "MemoryProblem")?),
+            memory_lost: filled(take(&mut from, "MemoryLost")?),
+            voice_problem: filled(take(&mut from, "VoiceProblem")?),
         })
     }
 }
@@ -158,6 +166,7 @@ impl PhoneShape {
             first_seen: set(take(&mut from, "FirstSeen")?),
             last_seen: set(take(&mut from, "LastSeen")?),
             stream: playing.then(|| json(&stream)),
+            calls_allowed: take(&mut from, "CallsAllowed")?,
             hands_free,
         })
     }
@@ -198,6 +207,7 @@ impl HandsFreeShape {
         Ok(Self {
             voice: filled(take(from, "Voice")?),
             volume: take(from, "CallVolume")?,
+            microphone_volume: take(from, "MicrophoneVolume")?,
             assistant: take(from, "AssistantListens")?,
             service: told(&mut gateway, "Service"),
             signal: told(&mut gateway, "Signal"),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{broadcast, mpsc};
 
-use super::calls::{Calls, LateVoice};
+use super::calls::{Calls, LateRing, LateVoice};
 use super::logging;
 use super::timers::Timers;
 use crate::a2dp;
@@ -52,6 +52,7 @@ struct Playing {
 pub(super) enum Late {
     Stream(LateStream),
     Voice(LateVoice),
+    Ring(LateRing),
 }
 
 /// A socket that was acquired, or not.
@@ -184,6 +185,7 @@ impl Executor {
         match late {
             Late::Stream(late) => self.stream_arrived(late),
             Late::Voice(late) => self.voice_arrived(late),
+            Late::Ring(late) => self.ring_arrived(late),
         }
     }
 

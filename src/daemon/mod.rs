@@ -16,9 +16,11 @@
 mod calls;
 mod error;
 mod executor;
+mod held;
 mod logging;
 mod notify;
 mod recorder;
+mod reloads;
 mod run;
 mod signals;
 mod timers;
@@ -38,7 +40,12 @@ use error::DaemonError;
 )]
 pub fn main() -> ExitCode {
     let arguments = DaemonArgs::parse();
-    let settings = match config::load(&arguments.config) {
+    let load = if arguments.check_config {
+        config::load
+    } else {
+        config::load_alone
+    };
+    let settings = match load(&arguments.config) {
         Ok(settings) => settings,
         Err(problems) => {
             eprintln!("{problems}");

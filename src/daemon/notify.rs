@@ -28,7 +28,7 @@ impl Notify {
     pub(super) fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => Self::send(&[NotifyState::Reloading, now]),
-            Err(error) => tracing::warn!(%error, "systemd cannot be told of the reload"),
+            Err(error) => tracing::warn!("systemd cannot be told of the reload: {error}"),
         }
     }
 
@@ -51,7 +51,7 @@ impl Notify {
 
     fn send(states: &[NotifyState]) {
         if let Err(error) = sd_notify::notify(states) {
-            tracing::warn!(%error, "systemd cannot be told of the daemon's state");
+            tracing::warn!("systemd cannot be told of the daemon's state: {error}");
         }
     }
 }

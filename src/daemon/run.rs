@@ -8,11 +8,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{broadcast, mpsc, watch};
 
-use super::calls::Calls;
+use super::calls::{Calls, abilities_at_first};
 use super::error::DaemonError;
 use super::executor::{Executor, Late, Streams};
+use super::held::Held;
+use super::logging;
 use super::notify::Notify;
 use super::recorder::Recorder;
+use super::reloads::{Loaded, Reloads};
 use super::signals::{self, Signal};
 use super::timers::Timers;
 use crate::api::{self, ApiError};
@@ -37,20 +40,20 @@ const STORIES: usize = 64;
 pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(), DaemonError> {
     let mut signals = signals::listen().map_err(DaemonError::Signals)?;
     let (store, memory, trouble) = Store::open(&arguments.state_dir);
-    let hidden = trouble.as_ref().is_some_and(|it| it.hides_the_state());
-    if let Some(trouble) = trouble {
-        tracing::warn!("{trouble}");
-    }
     let (events, mut inbox) = mpsc::channel(EVENTS);
     let (late, arrivals) = mpsc::unbounded_channel();
     let mut policy = Policy::new(settings.rules.clone(), memory.clone());
-    if hidden {
-        policy.trust_is_not_known();
+    if let Some(trouble) = trouble {
+        tracing::warn!("{trouble}");
+        if trouble.hides_the_state() {
+            policy.trust_is_not_known();
+        }
+        policy.memory_was_lost(trouble.to_string());
     }
     let (snapshots, seen) = watch::channel(policy.snapshot());
     let (stories, _) = broadcast::channel(STORIES);
 
-    let calls = Calls::new(events.clone(), late.clone());
+    let calls = Calls::new(events.clone(), late.clone(), &settings);
     let streams = Streams::new(events.clone(), late);
     let figures = streams.figures();
     let figures = Arc::new(move |transport: &_| figures.of(transport));
@@ -59,7 +62,8 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         api::serve(&bus, seen, events.clone(), stories.subscribe(), figures).await?;
     let audio = Audio::start(audio_settings(&settings), events.clone())?;
     let (gateways, connected) = mpsc::unbounded_channel();
-    let bluetooth = Bluetooth::start(events.clone(), gateways, handsfree::sdp_features()).await?;
+    let claims = handsfree::sdp_features(abilities_at_first(&settings));
+    let bluetooth = Bluetooth::start(events.clone(), gateways, claims).await?;
     let executor = Executor {
         bluetooth,
         audio,
@@ -78,9 +82,9 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         executor,
         snapshots,
         keeper,
-        held: Vec::new(),
+        held: Held::default(),
         settings,
-        arguments,
+        reloads: Reloads::of(arguments.config),
         recorder,
         notify: Notify::default(),
         started: Instant::now(),
@@ -100,11 +104,13 @@ fn audio_settings(settings: &Settings) -> AudioSettings {
         output,
         remote,
         microphone,
+        echo_cancelling,
     } = settings.audio.clone();
     AudioSettings {
         remote,
         output,
         microphone,
+        echo_cancelling,
     }
 }
 
@@ -129,19 +135,13 @@ struct Speaker {
     executor: Executor,
     snapshots: watch::Sender<Snapshot>,
     keeper: Keeper,
-    /// Answers that wait until what they promise is on the disk.
-    held: Vec<Held>,
+    /// What is said when what it promises is on the disk.
+    held: Held,
     settings: Settings,
-    arguments: DaemonArgs,
+    reloads: Reloads,
     recorder: Recorder,
     notify: Notify,
     started: Instant,
-}
-
-/// An answer that waits for a version to be written.
-struct Held {
-    version: u64,
-    answer: Action,
 }
 
 impl Speaker {
@@ -160,6 +160,7 @@ impl Speaker {
                 Some(late) = sockets.late.recv() => self.executor.arrived(late),
                 Some(gateway) = sockets.gateways.recv() => self.executor.calls.connected(gateway),
                 Some(outcome) = kept.recv() => self.kept(outcome),
+                loaded = self.reloads.next() => self.reloaded(loaded),
                 signal = signals.recv() => match signal {
                     Some(Signal::Reload) => self.reload(),
                     Some(Signal::Stop) | None => return,
@@ -175,14 +176,11 @@ impl Speaker {
         self.recorder.note(now, &event);
         let actions = self.policy.handle(now, event);
         let version = self.keeper.keep(self.policy.memory());
-        for action in actions {
+        for action in &actions {
             tracing::debug!(?action);
-            match (action, version) {
-                (answer @ Action::Reply { .. }, Some(version)) => {
-                    self.held.push(Held { version, answer });
-                }
-                (action, _) => self.executor.carry_out(action),
-            }
+        }
+        for action in self.held.sift(actions, version) {
+            self.executor.carry_out(action);
         }
         let snapshot = self.policy.snapshot();
         self.notify.status(&snapshot);
@@ -195,16 +193,11 @@ impl Speaker {
         });
     }
 
-    /// Gives the answers that waited for a write. One that failed is told of by itself, and what
-    /// was asked for is in force all the same.
+    /// Says what waited for a write. One that failed is told of by itself, and what was asked for
+    /// is in force all the same.
     fn kept(&mut self, outcome: Outcome) {
-        let held = std::mem::take(&mut self.held);
-        for Held { version, answer } in held {
-            if version <= outcome.number {
-                self.executor.carry_out(answer);
-            } else {
-                self.held.push(Held { version, answer });
-            }
+        for action in self.held.release(outcome.number) {
+            self.executor.carry_out(action);
         }
         if let Some(news) = outcome.news {
             self.handle(news);
@@ -213,11 +206,18 @@ impl Speaker {
 
     fn reload(&mut self) {
         self.notify.reloading();
-        match config::load(&self.arguments.config) {
+        self.reloads.ask();
+    }
+
+    fn reloaded(&mut self, loaded: Loaded) {
+        match loaded {
             Ok(settings) => {
                 if settings.audio != self.settings.audio {
                     self.executor.audio.reconfigure(audio_settings(&settings));
+                    self.executor.cancel_echo(settings.audio.echo_cancelling);
                 }
+                let ring_tone = settings.ring_tone.clone();
+                self.executor.calls.set_ring_tone(ring_tone);
                 self.settings = settings.clone();
                 self.handle(Event::ConfigLoaded(settings.rules));
             }
@@ -228,11 +228,14 @@ impl Speaker {
                 });
             }
         }
-        self.notify.ready();
+        // Whoever waits for a reload (systemd) waits for the last.
+        if !self.reloads.are_under_way() {
+            self.notify.ready();
+        }
     }
 
     /// Leaves the air as it was found: not discoverable, no agent, no endpoints.
-    async fn end(self) {
+    async fn end(mut self) {
         self.notify.stopping();
         let Executor {
             bluetooth,
@@ -245,6 +248,13 @@ impl Speaker {
         drop(calls);
         drop(audio);
         bluetooth.stop().await;
+        // This waits for the last write; then nothing keeps the journal from its last stories.
+        drop(self.keeper);
+        for action in self.held.release(u64::MAX) {
+            if let Action::Tell(story) = action {
+                logging::tell(&story);
+            }
+        }
     }
 
     fn now(&self) -> Now {

@@ -14,8 +14,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::CONFIG;
 use super::words::{self, Ended};
+use super::{Abilities, config};
 use crate::hfp::{CommandId, Event as HfpEvent, Machine, Output};
 use crate::policy::Event;
 use crate::policy::calls::event::HandsFreeFact;
@@ -32,6 +32,7 @@ const PIECE: usize = 1024;
 #[derive(Debug)]
 pub struct Links {
     events: mpsc::Sender<Event>,
+    abilities: Abilities,
     links: HashMap<Address, Handle>,
 }
 
@@ -56,12 +57,18 @@ struct Order {
 }
 
 impl Links {
-    /// Makes the room; what phones say goes to `events`.
-    pub fn new(events: mpsc::Sender<Event>) -> Self {
+    /// Makes the room; what phones say goes to `events`, and they are told what we can do.
+    pub fn new(events: mpsc::Sender<Event>, abilities: Abilities) -> Self {
         Self {
             events,
+            abilities,
             links: HashMap::new(),
         }
+    }
+
+    /// Tells phones that we can do other things: those that are linked from now on.
+    pub fn claim(&mut self, abilities: Abilities) {
+        self.abilities = abilities;
     }
 
     /// Takes a link that was made: a stream socket to the phone's audio gateway. Needs a tokio
@@ -70,7 +77,7 @@ impl Links {
         let (orders, ordered) = mpsc::unbounded_channel();
         let link = Link {
             phone,
-            machine: Machine::new(CONFIG),
+            machine: Machine::new(config(self.abilities)),
             events: self.events.clone(),
             started: Instant::now(),
             commands: HashMap::new(),

@@ -8,6 +8,11 @@ use crate::policy::RejectionKind;
 
 const PHONE: Address = Address::new([0xF0, 0, 0, 0, 0, 1]);
 
+const ALL: Abilities = Abilities {
+    echo_cancelling: true,
+    wide_band: true,
+};
+
 /// What a phone without any feature answers until the service level connection is up.
 const SHORTEST: [(&str, &str); 4] = [
     ("AT+BRSF=", "\r\n+BRSF: 0\r\n\r\nOK\r\n"),
@@ -50,7 +55,7 @@ async fn next(inbox: &mut mpsc::Receiver<Event>) -> HandsFreeFact {
 #[tokio::test]
 async fn a_link_comes_up_carries_commands_and_ends_once() {
     let (events, mut inbox) = mpsc::channel(16);
-    let mut links = Links::new(events);
+    let mut links = Links::new(events, ALL);
     let (ours, theirs) = UnixStream::pair().unwrap();
     let hang_up = theirs.try_clone().unwrap();
     let phone = std::thread::spawn(move || answer(theirs));
@@ -87,7 +92,7 @@ async fn a_link_comes_up_carries_commands_and_ends_once() {
 #[tokio::test]
 async fn a_link_that_is_closed_says_nothing() {
     let (events, mut inbox) = mpsc::channel(16);
-    let mut links = Links::new(events);
+    let mut links = Links::new(events, ALL);
     let (ours, theirs) = UnixStream::pair().unwrap();
     // As bluetoothd does.
     let kept = ours.try_clone().unwrap();
@@ -110,7 +115,7 @@ async fn a_link_that_is_closed_says_nothing() {
 #[tokio::test]
 async fn a_phone_that_speaks_no_hands_free_is_hung_up_on_with_a_reason() {
     let (events, mut inbox) = mpsc::channel(16);
-    let mut links = Links::new(events);
+    let mut links = Links::new(events, ALL);
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     links.connected(PHONE, ours.into());
     theirs.write_all(b"\r\nERROR\r\n").unwrap();

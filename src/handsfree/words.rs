@@ -111,6 +111,9 @@ pub(super) fn command(command: CallCommand) -> Result<Command, Rejection> {
         CallCommand::SpeakerVolume { steps } => {
             Command::SetSpeaker(Gain::new(steps).unwrap_or(Gain::MAX))
         }
+        CallCommand::MicrophoneVolume { steps } => {
+            Command::SetMicrophone(Gain::new(steps).unwrap_or(Gain::MAX))
+        }
     })
 }
 
@@ -154,7 +157,7 @@ pub(super) fn voice_codec(codec: Codec) -> VoiceCodec {
 }
 
 /// Says a codec in the machine's words.
-pub fn hfp_codec(codec: VoiceCodec) -> Codec {
+pub(super) fn hfp_codec(codec: VoiceCodec) -> Codec {
     match codec {
         VoiceCodec::Cvsd => Codec::Cvsd,
         VoiceCodec::Msbc => Codec::Msbc,

@@ -42,14 +42,6 @@ impl Codec {
         (self.rate() as usize * 15) / 2_000
     }
 
-    /// Says whether this build has it; others must not be offered to a phone.
-    pub const fn is_built_in(self) -> bool {
-        match self {
-            Self::Cvsd | Self::Msbc => true,
-            Self::Lc3Swb => cfg!(feature = "lc3"),
-        }
-    }
-
     /// Returns the codec with this number.
     pub(super) fn with_id(id: u32) -> Option<Self> {
         Self::ALL

@@ -31,7 +31,7 @@ impl HfFeatures {
     // Not claimed: eSCO settings S4 (bit 9; the kernel has no such parameters), enhanced voice
     // recognition (bits 10 and 11).
 
-    /// Returns what a speaker can do; it cancels echo when it has a microphone and a canceller.
+    /// Returns what a speaker can do, with echo cancelled here or left to the phone.
     pub(super) fn of(echo_cancelling: bool) -> Self {
         let always = [
             Self::THREE_WAY,

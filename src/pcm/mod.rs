@@ -12,13 +12,15 @@ mod priority;
 mod ring;
 mod ringtone;
 mod signal;
+mod wav;
 
 pub use conceal::Concealer;
 pub use meters::{Meters, Reading};
 pub use priority::ask_for_real_time;
 pub use ring::{Reader, RingFull, Writer, ring};
-pub use ringtone::RingTone;
+pub use ringtone::{Melody, RingTone};
 pub use signal::Signal;
+pub use wav::{MAX_BYTES, MAX_SECONDS, Recording, WavError};
 
 /// Nanoseconds of `CLOCK_MONOTONIC`, which packets are stamped with and PipeWire counts in.
 pub type Nanos = i64;

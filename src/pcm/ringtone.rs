@@ -1,79 +1,79 @@
 //! The ring tone for calls whose phone sends none of its own.
 //!
-//! Invariant: arithmetic only, so real-time safe; never louder than half of full scale, and never a
-//! step: each ring begins and ends in silence. It has no end; whoever plays it fades it out.
+//! Invariant: real-time safe, for all that takes memory, a file or long arithmetic is done when it is
+//! made, which is why that is not for the event loop; never a step: each ring begins and ends in
+//! silence. It has no end; whoever plays it fades it out.
 
-use std::f32::consts::TAU;
+mod melody;
 
 use super::conceal::rise;
-use super::{Cycle, Pace, Source};
+use super::{Cycle, Pace, Recording, Source};
 
-/// The two pitches in Hz, E and A: high enough for the smallest speaker, low enough for old ears.
-const PITCHES: [f32; 2] = [659.26, 880.0];
-/// How often it goes from the one to the other and back, in a second.
-const WARBLE: f32 = 12.5;
-/// The loudest sample.
-const LEVEL: f32 = 0.5;
-/// How long a ring takes to become loud, in seconds.
-const ATTACK: f32 = 0.02;
-/// How long it takes to die away, in seconds.
-const DECAY: f32 = 0.12;
+pub use melody::Melody;
 
-/// How long a ring is, in milliseconds.
-const RING_MS: usize = 400;
-/// From the beginning of the first ring to that of the second, in milliseconds.
-const SECOND_MS: usize = 600;
-/// From the beginning of a pair of rings to that of the next, in milliseconds.
-const PERIOD_MS: usize = 3_000;
+/// How long a recording takes to become loud, and to fall silent, in milliseconds.
+const EDGE_MS: usize = 5;
+/// How long it is quiet before a recording begins anew, in milliseconds.
+const PAUSE_MS: usize = 1_000;
 
-/// Rings twice, pauses, and so on, in a single channel.
+/// Rings, pauses, and so on, in a single channel.
 #[derive(Clone, Debug)]
 pub struct RingTone {
-    rate: f32,
-    /// All in frames, as is where it is.
-    ring: usize,
-    second: usize,
+    /// What sounds; the rest of the period is the pause.
+    ring: Vec<f32>,
+    rate: u32,
+    /// In frames, as is where it is.
     period: usize,
     position: usize,
 }
 
+fn frames(rate: u32, ms: usize) -> usize {
+    (rate as usize * ms / 1_000).max(1)
+}
+
 impl RingTone {
-    /// Makes one for a stream with `rate` frames in a second; it begins with a ring.
-    pub fn new(rate: u32) -> Self {
-        let frames = |ms: usize| (rate as usize * ms / 1_000).max(1);
+    /// Makes a built-in one for a stream with `rate` frames in a second; it begins with a ring.
+    pub fn built_in(melody: Melody, rate: u32) -> Self {
+        let period = frames(rate, melody.period_ms());
+        let time = |frame: usize| frame as f64 / f64::from(rate);
+        let mut ring: Vec<f32> = (0..period).map(|it| melody.sample(time(it))).collect();
+        let sounds = ring.iter().rposition(|sample| *sample != 0.0);
+        ring.truncate(sounds.map_or(0, |last| last + 1));
+        ring.shrink_to_fit();
         Self {
-            rate: rate as f32,
-            ring: frames(RING_MS),
-            second: frames(SECOND_MS),
-            period: frames(PERIOD_MS),
+            ring,
+            rate,
+            period,
             position: 0,
         }
     }
 
-    /// The sample at `frame` of the period.
-    fn sample(&self, frame: usize) -> f32 {
-        let into = frame.checked_sub(self.second).unwrap_or(frame);
-        if into >= self.ring {
-            return 0.0;
+    /// Makes one of a recording, which is played over and over with a pause of a second.
+    pub fn recorded(Recording { rate, mut samples }: Recording) -> Self {
+        let edge = frames(rate, EDGE_MS);
+        let length = samples.len();
+        for (frame, sample) in samples.iter_mut().enumerate() {
+            let nearest = frame.min(length - 1 - frame);
+            *sample *= rise(nearest as f32 / edge as f32);
         }
-        let time = into as f32 / self.rate;
-        let left = (self.ring - into) as f32 / self.rate;
-        let loudness = LEVEL * rise(time / ATTACK) * rise(left / DECAY);
-        let [low, high] = PITCHES.map(|pitch| angle(pitch, time).sin());
-        let share = 0.5 - 0.5 * angle(WARBLE, time).cos();
-        loudness * (low + share * (high - low))
+        Self {
+            period: length + frames(rate, PAUSE_MS),
+            ring: samples,
+            rate,
+            position: 0,
+        }
     }
-}
 
-/// How far a wave of so many Hz has turned; whole turns are left out, since they cost precision.
-fn angle(hz: f32, time: f32) -> f32 {
-    TAU * (hz * time).fract()
+    /// Returns how many frames it has in a second.
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
 }
 
 impl Source for RingTone {
     fn pull(&mut self, out: &mut [f32], _: Cycle) -> Pace {
         for sample in out {
-            *sample = self.sample(self.position);
+            *sample = self.ring.get(self.position).copied().unwrap_or(0.0);
             self.position = (self.position + 1) % self.period;
         }
         Pace::NOMINAL
@@ -82,14 +82,15 @@ impl Source for RingTone {
 
 #[cfg(test)]
 mod tests {
+    use std::f32::consts::TAU;
+
     use super::*;
 
     const RATES: [u32; 3] = [16_000, 44_100, 48_000];
 
-    /// So many seconds of it, pulled in pieces of `piece` frames.
-    fn heard(rate: u32, seconds: usize, piece: usize) -> Vec<f32> {
-        let mut tone = RingTone::new(rate);
-        let mut sound = vec![f32::NAN; rate as usize * seconds];
+    /// So many frames of it, pulled in pieces of `piece` frames.
+    fn pulled(mut tone: RingTone, frames: usize, piece: usize) -> Vec<f32> {
+        let mut sound = vec![f32::NAN; frames];
         for out in sound.chunks_mut(piece) {
             let cycle = Cycle { now: 0, delay: 0 };
             assert_eq!(tone.pull(out, cycle), Pace::NOMINAL);
@@ -97,14 +98,33 @@ mod tests {
         sound
     }
 
+    /// Two periods of a melody.
+    fn heard(melody: Melody, rate: u32, piece: usize) -> Vec<f32> {
+        let tone = RingTone::built_in(melody, rate);
+        let frames = 2 * tone.period;
+        pulled(tone, frames, piece)
+    }
+
     fn loudest(sound: &[f32]) -> f32 {
         sound.iter().map(|sample| sample.abs()).fold(0.0, f32::max)
     }
 
+    /// How much of a pitch is in a sound: 1 for a wave of full scale.
+    fn share_of(pitch: f32, sound: &[f32], rate: u32) -> f32 {
+        let turn = TAU * pitch / rate as f32;
+        let (mut real, mut imaginary) = (0.0_f64, 0.0_f64);
+        for (frame, sample) in sound.iter().enumerate() {
+            let angle = f64::from(turn) * frame as f64;
+            real += f64::from(*sample) * angle.cos();
+            imaginary += f64::from(*sample) * angle.sin();
+        }
+        (real.hypot(imaginary) * 2.0 / sound.len() as f64) as f32
+    }
+
     #[test]
-    fn it_rings_twice_and_pauses() {
+    fn a_warble_rings_twice_and_pauses() {
         for rate in RATES {
-            let sound = heard(rate, 3, 480);
+            let sound = heard(Melody::Warble, rate, 480);
             let part = |from: usize, to: usize| {
                 let frames = |ms: usize| rate as usize * ms / 1_000;
                 loudest(&sound[frames(from)..frames(to)])
@@ -114,26 +134,112 @@ mod tests {
                 assert!(part(ring + 50, ring + 250) > 0.4, "{rate} {ring}");
                 assert!(part(ring + 398, ring + 400) < 0.01, "{rate} {ring}");
             }
-            assert_eq!((part(400, 600), part(1_000, 3_000)), (0.0, 0.0));
-            assert!(loudest(&sound) <= 0.5);
+            assert_eq!((part(401, 600), part(1_001, 3_000)), (0.0, 0.0));
         }
     }
 
     #[test]
-    fn it_has_no_steps_not_even_where_it_begins_anew() {
-        for rate in RATES {
-            let sound = heard(rate, 6, 512);
-            assert_eq!(sound[0], 0.0);
-            let steepest = LEVEL * TAU * PITCHES[1] / rate as f32;
-            let step = sound.windows(2).map(|w| (w[1] - w[0]).abs());
-            assert!(step.fold(0.0, f32::max) < steepest * 1.05, "{rate}");
-            let (first, second) = sound.split_at(sound.len() / 2);
-            assert_eq!(first, second);
+    fn each_is_loud_enough_begins_and_ends_in_silence_and_comes_again() {
+        for melody in Melody::ALL {
+            for rate in RATES {
+                let sound = heard(melody, rate, 512);
+                let (first, second) = sound.split_at(sound.len() / 2);
+                assert_eq!(first, second, "{melody:?}");
+                let loudest = loudest(first);
+                assert!((0.4..=0.5).contains(&loudest), "{melody:?}: {loudest}");
+                assert_eq!(first[0], 0.0);
+                let sounds = first.iter().rposition(|it| it.abs() > 0.0).unwrap();
+                let seconds = sounds as f32 / rate as f32;
+                assert!((0.9..2.5).contains(&seconds), "{melody:?}: {seconds} s");
+                assert!(first[sounds - 8..=sounds].iter().all(|it| it.abs() < 0.002));
+            }
+        }
+    }
+
+    #[test]
+    fn none_has_steps() {
+        for melody in Melody::ALL {
+            let rate = 192_000;
+            let sound = heard(melody, rate, 512);
+            let steps = sound.windows(2).map(|w| (w[1] - w[0]).abs());
+            let steepest = steps.fold(0.0, f32::max);
+            // No more than a wave of the highest pitch that any of them has, as loud as can be.
+            assert!(steepest < 0.5 * TAU * 5_700.0 / rate as f32, "{melody:?}");
+        }
+    }
+
+    #[test]
+    fn each_sounds_like_itself() {
+        let rate = 48_000;
+        let ring = |melody: Melody| heard(melody, rate, 512)[..rate as usize].to_vec();
+        for (melody, pitches, foreign) in [
+            (Melody::Warble, [659.26, 880.0], 1046.5),
+            (Melody::Bell, [1046.5, 1318.5], 659.26),
+            (Melody::Chime, [783.99, 523.25], 880.0),
+            (Melody::Marimba, [783.99, 1046.5], 880.0),
+        ] {
+            let sound = ring(melody);
+            for pitch in pitches {
+                let (own, other) = (
+                    share_of(pitch, &sound, rate),
+                    share_of(foreign, &sound, rate),
+                );
+                assert!(
+                    own > 0.02 && own > 4.0 * other,
+                    "{melody:?} {pitch}: {own} {other}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_memory_is_taken_for_the_pause() {
+        for melody in Melody::ALL {
+            let tone = RingTone::built_in(melody, 48_000);
+            assert!(tone.ring.capacity() < 48_000 * 5 / 2, "{melody:?}");
+            assert!(tone.period >= 3 * 48_000, "{melody:?}");
         }
     }
 
     #[test]
     fn the_length_of_a_turn_does_not_matter() {
-        assert_eq!(heard(48_000, 3, 64), heard(48_000, 3, 1_023));
+        for melody in Melody::ALL {
+            assert_eq!(heard(melody, 48_000, 64), heard(melody, 48_000, 1_023));
+        }
+    }
+
+    #[test]
+    fn each_is_found_by_its_name() {
+        for melody in Melody::ALL {
+            assert_eq!(Melody::named(melody.name()), Some(melody));
+        }
+        assert_eq!(Melody::named("Bell"), None);
+        assert_eq!(Melody::default(), Melody::Warble);
+    }
+
+    #[test]
+    fn a_recording_is_played_over_and_over_with_a_pause_and_without_a_click() {
+        let samples = vec![1.0; 2_000];
+        let rate = 8_000;
+        let tone = RingTone::recorded(Recording { rate, samples });
+        assert_eq!(tone.rate(), rate);
+        let sound = pulled(tone, 20_000, 333);
+        for ring in [0, 10_000] {
+            let ring = &sound[ring..ring + 10_000];
+            assert_eq!((ring[0], ring[1_999]), (0.0, 0.0));
+            assert_eq!(ring[40..1_960], [1.0; 1_920]);
+            assert_eq!(ring[2_000..], [0.0; 8_000]);
+            let steps = ring.windows(2).map(|w| (w[1] - w[0]).abs());
+            assert!(steps.fold(0.0, f32::max) < 0.05);
+        }
+    }
+
+    #[test]
+    fn a_recording_of_one_sample_is_silence() {
+        let tone = RingTone::recorded(Recording {
+            rate: 48_000,
+            samples: vec![1.0],
+        });
+        assert_eq!(loudest(&pulled(tone, 96_000, 4_800)), 0.0);
     }
 }

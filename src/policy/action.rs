@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::calls::event::HandsFreeOrder;
 use super::event::Timer;
 use super::model::{
-    Address, QuestionId, RequestId, SpeakerName, StreamFormat, TransportId, Volume,
+    Address, AttemptId, QuestionId, RequestId, SpeakerName, StreamFormat, TransportId, Volume,
 };
 use super::rejection::Rejection;
 use super::story::Story;
@@ -73,6 +73,8 @@ pub enum RadioAction {
     },
     /// Lift a soft block and switch the radio on.
     PowerOn,
+    /// Have the controller bring the sound of calls here, if it is of a kind that has to be told.
+    RouteVoice,
     /// Set the name in the air.
     SetAlias {
         /// The name.
@@ -112,6 +114,10 @@ pub enum RadioAction {
     Connect {
         /// Which one.
         phone: Address,
+        /// To tell its end by.
+        attempt: AttemptId,
+        /// Whether to connect its calls as well as its music.
+        hands_free: bool,
     },
     /// Connect the calls of a phone that is connected; if it has none, that is no news.
     ConnectHandsFree {
@@ -231,5 +237,15 @@ pub enum SoundAction {
     MuteMicrophone {
         /// Silence.
         muted: bool,
+    },
+    /// Offer phones codecs better than CVSD, or not; each with its next link.
+    ClaimWideBand {
+        /// The adapter carries them.
+        works: bool,
+    },
+    /// Tell phones that we can cancel echo, or that they have to; each with its next link.
+    ClaimCanceller {
+        /// We can.
+        works: bool,
     },
 }

@@ -4,10 +4,11 @@
 //! in the list is the last one it gave itself.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use super::event::{PhoneFacts, Timer};
-use super::model::{Address, Now, RequestId};
+use super::model::{Address, AttemptId, Now, RequestId};
 use super::pairing::{no_radio, unknown_phone};
 use super::{Action, Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
 
@@ -17,13 +18,25 @@ const READING_PATIENCE: Duration = Duration::from_secs(2);
 /// The calls under way.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
-    /// Who waits for a phone to connect.
-    waiting: BTreeMap<Address, Vec<RequestId>>,
+    /// Who is called just now.
+    under_way: BTreeMap<Address, Attempt>,
+    /// How many attempts were ordered so far.
+    attempts: u64,
+}
+
+/// One attempt to connect a phone.
+#[derive(Debug)]
+struct Attempt {
+    id: AttemptId,
+    /// Who waits for its end.
+    waiting: Vec<RequestId>,
 }
 
 impl Policy {
     pub(super) fn inventory_taken(&mut self, now: Now, phones: Vec<PhoneFacts>, out: &mut Orders) {
         self.adapter_accepted();
+        self.phones_of = self.radio.address();
+        self.bonds_left.clear();
         // Phones that stayed connected while we were away are news; phones that left are too.
         for facts in &phones {
             self.phone_seen(now, facts.clone(), out);
@@ -48,14 +61,16 @@ impl Policy {
         let newly_bonded = facts.bonded && !self.phones.get(&phone).is_some_and(|old| old.bonded);
         self.phones.insert(phone, facts.clone());
         Self::clear_trusted(&facts, out);
+        let mut renamed = false;
         if let Some(known) = self
             .memory
             .phones
             .iter_mut()
             .find(|known| known.address == phone)
         {
-            if is_a_name(&facts) {
+            if is_a_name(&facts) && known.name != facts.name {
                 known.name.clone_from(&facts.name);
+                renamed = true;
             }
             if facts.connected && !was_connected {
                 known.last_seen = now.unix;
@@ -69,6 +84,11 @@ impl Policy {
         }
         if newly_bonded {
             self.note_bond(now, &facts, out);
+        } else if !facts.bonded {
+            self.note_no_bond(phone);
+        }
+        if renamed {
+            self.heed_who_may_call(out);
         }
         if was_trusted && !was_connected && self.is_unread(phone) {
             out.push(Action::ArmTimer {
@@ -99,6 +119,7 @@ impl Policy {
     pub(super) fn phone_gone(&mut self, now: Now, phone: Address, out: &mut Orders) {
         self.link_ended(now, phone, out);
         let was_bonded = self.phones.remove(&phone).is_some_and(|facts| facts.bonded);
+        self.note_no_bond(phone);
         if was_bonded && self.is_trusted(phone) {
             out.tell(Story::BondMissing {
                 name: self.name_of(phone),
@@ -123,12 +144,15 @@ impl Policy {
                 });
             }
         }
+        let bonded = self.phones.values().filter(|facts| facts.bonded);
+        self.bonds_left.extend(bonded.map(|facts| facts.address));
         self.phones.clear();
         self.close_all_transports(out);
         self.forget_calls(out);
-        for id in std::mem::take(&mut self.connection.waiting)
+        // The attempts end later, and by then nobody waits for them any more.
+        for id in std::mem::take(&mut self.connection.under_way)
             .into_values()
-            .flatten()
+            .flat_map(|attempt| attempt.waiting)
         {
             out.reply(id, Err(no_radio()));
         }
@@ -178,20 +202,44 @@ impl Policy {
                 ),
             ));
         }
-        let waiting = self.connection.waiting.entry(phone).or_default();
-        waiting.push(id);
-        if waiting.len() == 1 {
-            out.radio(RadioAction::Connect { phone });
-        }
+        let hands_free = self.may_call(phone);
+        let Connection {
+            under_way,
+            attempts,
+        } = &mut self.connection;
+        let attempt = under_way.entry(phone).or_insert_with(|| {
+            *attempts += 1;
+            let attempt = AttemptId(*attempts);
+            out.radio(RadioAction::Connect {
+                phone,
+                attempt,
+                hands_free,
+            });
+            Attempt {
+                id: attempt,
+                waiting: Vec::new(),
+            }
+        });
+        attempt.waiting.push(id);
         Ok(())
     }
 
     pub(super) fn connect_ended(
         &mut self,
         phone: Address,
+        attempt: AttemptId,
         error: Option<String>,
         out: &mut Orders,
     ) {
+        // An attempt from before the radio went away may end long after, and says nothing about the
+        // one that was ordered since.
+        let Entry::Occupied(under_way) = self.connection.under_way.entry(phone) else {
+            return;
+        };
+        if under_way.get().id != attempt {
+            return;
+        }
+        let ended = under_way.remove();
         let name = self.name_of(phone);
         let result = match error {
             None => Ok(()),
@@ -207,7 +255,7 @@ impl Policy {
                 ))
             }
         };
-        for id in self.connection.waiting.remove(&phone).into_iter().flatten() {
+        for id in ended.waiting {
             out.reply(id, result.clone());
         }
     }

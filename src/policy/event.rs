@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::calls::CallWish;
 use super::calls::event::HandsFreeFact;
 use super::model::{
-    Address, Now, QuestionId, RequestId, Rules, SpeakerName, StreamFormat, TransportId, Volume,
+    Address, AttemptId, Now, QuestionId, RequestId, Rules, SpeakerName, StreamFormat, TransportId,
+    Volume,
 };
 
 /// One fact for [`Policy::handle`](super::Policy::handle).
@@ -128,6 +129,11 @@ pub enum Event {
         /// As people know it.
         name: Option<String>,
     },
+    /// Callers hear the echo of themselves although it should be cancelled, or do not any more.
+    EchoCancelling {
+        /// Why they do, and what to do about it.
+        problem: Option<String>,
+    },
     /// A client of the D-Bus service wants something.
     Requested {
         /// To reply by.
@@ -139,6 +145,8 @@ pub enum Event {
     ConnectEnded {
         /// Which one.
         phone: Address,
+        /// Which attempt.
+        attempt: AttemptId,
         /// Why it failed, if it did.
         error: Option<String>,
     },
@@ -174,6 +182,9 @@ pub struct AdapterFacts {
     pub powered: bool,
     /// Whether rfkill holds its radio off.
     pub block: RadioBlock,
+    /// Whether calls on it can be coded better than with CVSD; so too while nobody knows.
+    #[serde(default = "AdapterFacts::wide_band_as_a_rule")]
+    pub wide_band: bool,
     /// Whether phones can find it.
     pub discoverable: bool,
     /// Whether it takes new bonds.
@@ -182,6 +193,13 @@ pub struct AdapterFacts {
     pub alias: String,
     /// Its class of device (24 bits).
     pub class: u32,
+}
+
+impl AdapterFacts {
+    /// What older recordings, which do not tell, are to be read as.
+    const fn wide_band_as_a_rule() -> bool {
+        true
+    }
 }
 
 /// What rfkill says of an adapter.
@@ -315,6 +333,12 @@ pub enum Timer {
     CallsPatience,
     /// It was quiet for long enough after a call.
     MusicReturns,
+    /// A call has rung for as long as the admin lets it before it is answered.
+    AutoAnswer,
+    /// Another phone has had time to set its call aside for one that is to be answered.
+    SettingAside,
+    /// A phone whose voice did not come up has had time to bring another one.
+    VoiceReturns,
 }
 
 /// An event with its time: one line of a recorded session.

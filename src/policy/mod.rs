@@ -13,6 +13,7 @@ pub mod snapshot;
 pub mod story;
 
 mod connection;
+mod forgetting;
 mod pairing;
 mod playback;
 mod radio;
@@ -21,7 +22,7 @@ mod speaker;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use action::{Action, RadioAction, SoundAction, StreamAction};
 pub use event::Event;
@@ -40,12 +41,18 @@ pub struct Policy {
     pairing: pairing::Pairing,
     /// What BlueZ knows of each device, trusted or not.
     phones: BTreeMap<Address, PhoneFacts>,
+    /// The adapter that it knows them at.
+    phones_of: Option<Address>,
+    /// Those that had a bond there when it went off or away, until phones are counted again.
+    bonds_left: BTreeSet<Address>,
     connection: connection::Connection,
     playback: playback::Playback,
     calls: calls::Calls,
     config_problems: Option<String>,
     /// Why what was decided since would not survive a restart.
     memory_problem: Option<String>,
+    /// Why what was decided before is not known.
+    memory_lost: Option<String>,
 }
 
 /// The orders that one event leads to, in order.
@@ -83,11 +90,14 @@ impl Policy {
             radio: radio::Radio::default(),
             pairing: pairing::Pairing::default(),
             phones: BTreeMap::new(),
+            phones_of: None,
+            bonds_left: BTreeSet::new(),
             connection: connection::Connection::default(),
             playback: playback::Playback::default(),
             calls: calls::Calls::default(),
             config_problems: None,
             memory_problem: None,
+            memory_lost: None,
         };
         policy.heed_configured_name();
         policy
@@ -139,9 +149,14 @@ impl Policy {
             Event::AudioLost => self.audio_lost(out),
             Event::HandsFree { phone, fact } => self.hands_free(now, phone, fact, out),
             Event::MicrophoneFound { name } => self.calls.microphone = name,
+            Event::EchoCancelling { problem } => self.echo_cancelling(problem, out),
             Event::Requested { id, request } => self.requested(now, id, request, out),
-            Event::ConnectEnded { phone, error } => self.connect_ended(phone, error, out),
-            Event::ConfigLoaded(rules) => self.config_loaded(rules, out),
+            Event::ConnectEnded {
+                phone,
+                attempt,
+                error,
+            } => self.connect_ended(phone, attempt, error, out),
+            Event::ConfigLoaded(rules) => self.config_loaded(now, rules, out),
             Event::ConfigRefused { problems } => self.config_refused(problems, out),
             Event::MemoryUnsaved { error } => self.memory_unsaved(error, out),
             Event::MemorySaved => self.memory_saved(out),
@@ -163,7 +178,7 @@ impl Policy {
                 Ok(()) => return, // answered by connect_ended
                 Err(rejection) => Err(rejection),
             },
-            Request::Call { phone, wish } => return self.call_wished(id, phone, wish, out),
+            Request::Call { phone, wish } => return self.call_wished(now, id, phone, wish, out),
             Request::MuteMicrophone { muted } => self.mute_microphone(muted, out),
             Request::Disconnect { phone } => self.disconnect(phone, out),
             Request::Forget { phone } => self.forget(phone, out),
@@ -182,6 +197,9 @@ impl Policy {
             Timer::OutputPatience => self.output_patience_over(out),
             Timer::CallsPatience => self.calls_patience_over(out),
             Timer::MusicReturns => self.music_returns(out),
+            Timer::AutoAnswer => self.auto_answer_due(now, out),
+            Timer::SettingAside => self.setting_aside_patience_over(now, out),
+            Timer::VoiceReturns => self.voice_patience_over(out),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: a value that exists is valid. [`Address`], [`Volume`] and [`SpeakerName`] can only be
 //! made from input that was checked, so nothing further in has to check again.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -241,6 +242,11 @@ pub struct RequestId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct QuestionId(pub u64);
 
+/// Names one attempt to connect a phone until it ended, so that the end of an earlier one is not
+/// taken for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AttemptId(pub u64);
+
 /// Names one A2DP transport while it exists; opaque (BlueZ's object path).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -254,6 +260,41 @@ pub enum AdapterChoice {
     /// The one with this name, like `hci0`.
     Named(String),
     /// The one with this address.
+    Addressed(Address),
+}
+
+/// Which phones may bring their calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallPhones {
+    /// All that are trusted.
+    All,
+    /// Only these.
+    Only(Vec<PhoneChoice>),
+}
+
+impl CallPhones {
+    /// Says whether the phone with this address, which calls itself `name`, is one of them. Case does
+    /// not matter, nor which apostrophe it is: iPhones write one that few keyboards have.
+    pub fn include(&self, address: Address, name: &str) -> bool {
+        let folded = |name: &str| name.trim().to_lowercase().replace('\u{2019}', "'");
+        match self {
+            Self::All => true,
+            Self::Only(phones) => phones.iter().any(|choice| match choice {
+                PhoneChoice::Addressed(one) => *one == address,
+                PhoneChoice::Named(one) => folded(one) == folded(name),
+            }),
+        }
+    }
+}
+
+/// A phone as the admin names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhoneChoice {
+    /// By its whole name.
+    Named(String),
+    /// By its address.
     Addressed(Address),
 }
 
@@ -276,6 +317,10 @@ pub struct Rules {
     pub max_volume: Volume,
     /// Whether phones may bring their calls.
     pub calls: bool,
+    /// Which ones.
+    pub call_phones: CallPhones,
+    /// After how long a call that rings is answered without anybody's help; never if nothing is said.
+    pub auto_answer: Option<Duration>,
     /// How loud our own ring tone is, for phones that send none; silent at 0.
     pub ring_volume: Volume,
 }
@@ -285,6 +330,10 @@ impl Rules {
     pub const MIN_WINDOW: Duration = Duration::from_secs(10);
     /// The longest pairing window.
     pub const MAX_WINDOW: Duration = Duration::from_secs(3600);
+    /// The soonest that a call can be answered by itself.
+    pub const MIN_AUTO_ANSWER: Duration = Duration::from_secs(1);
+    /// The latest; by then most networks have answered themselves.
+    pub const MAX_AUTO_ANSWER: Duration = Duration::from_secs(60);
 }
 
 impl Default for Rules {
@@ -298,6 +347,8 @@ impl Default for Rules {
             start_volume: Volume(60),
             max_volume: Volume::MAX,
             calls: true,
+            call_phones: CallPhones::All,
+            auto_answer: None,
             ring_volume: Volume(50),
         }
     }
@@ -418,6 +469,9 @@ pub struct Memory {
     pub volume: Option<Volume>,
     /// Whether calls get silence instead of the room.
     pub microphone_muted: bool,
+    /// Phones that were forgotten and whose bond BlueZ may still have: it can be removed only while
+    /// the adapter is there that has it, by this address, if it is known. None of them is trusted.
+    pub forgotten: BTreeMap<Address, Option<Address>>,
     /// The trusted phones, in the order in which they were trusted.
     pub phones: Vec<TrustedPhone>,
 }
@@ -470,6 +524,26 @@ mod tests {
             Err(BadName::TooLong(250))
         );
         assert!(SpeakerName::new(&"é".repeat(124)).is_ok());
+    }
+
+    #[test]
+    fn phones_are_chosen_by_whole_name_or_address() {
+        let (anna, ben) = (Address([1; 6]), Address([2; 6]));
+        let only = CallPhones::Only(vec![
+            PhoneChoice::Named("Anna's iPhone".into()),
+            PhoneChoice::Addressed(ben),
+        ]);
+        for (address, name, one_of_them) in [
+            (anna, "anna's iphone ", true),
+            (anna, "Anna\u{2019}s iPhone", true),
+            (anna, "Anna", false),
+            (anna, "", false),
+            (ben, "whatever", true),
+        ] {
+            assert_eq!(only.include(address, name), one_of_them, "{name}");
+            assert!(CallPhones::All.include(address, name));
+            assert!(!CallPhones::Only(Vec::new()).include(address, name));
+        }
     }
 
     #[test]

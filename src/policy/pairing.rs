@@ -3,7 +3,7 @@
 //! Invariant: a phone becomes trusted only by a bond made, or a link used, while the window was open
 //! (or by BlueZ's word when dotd comes to an adapter: the trusted flag, which is cleared whenever it
 //! is seen, since any program on the machine may set it); a service is open only to a phone that is
-//! bonded *and* trusted.
+//! bonded *and* trusted, and calls only to one that the rules name.
 //! The agent is the gate: BlueZ's `Pairable` alone lets a stranger in with a "no bonding" link.
 //!
 //! ```text
@@ -33,6 +33,9 @@ const SERVICES: [&str; 8] = [
     "110a", "110b", "110c", "110d", "110e", "110f", "111e", "111f",
 ];
 
+/// Those of them that are about calls.
+const CALL_SERVICES: [&str; 2] = ["111e", "111f"];
+
 /// The window and who went through it.
 #[derive(Debug, Default)]
 pub(super) struct Pairing {
@@ -43,8 +46,6 @@ pub(super) struct Pairing {
     refused: BTreeMap<Address, Duration>,
     /// Whether the window for the first start was considered.
     started: bool,
-    /// Phones whose bond BlueZ was told to remove, should it not have come to that.
-    forgotten: BTreeSet<Address>,
     /// Phones whose bond and trust differ, as was told.
     told_apart: BTreeSet<Address>,
 }
@@ -85,10 +86,14 @@ impl Pairing {
 
 /// Says whether a speaker has this service, by its full UUID.
 fn is_ours(uuid: &str) -> bool {
+    is_one_of(&SERVICES, uuid)
+}
+
+fn is_one_of(services: &[&str], uuid: &str) -> bool {
     let uuid = uuid.to_ascii_lowercase();
     uuid.strip_prefix("0000")
         .and_then(|rest| rest.strip_suffix("-0000-1000-8000-00805f9b34fb"))
-        .is_some_and(|short| SERVICES.contains(&short))
+        .is_some_and(|short| services.contains(&short))
 }
 
 impl Policy {
@@ -219,13 +224,13 @@ impl Policy {
         if is_ours(uuid) && facts.bonded {
             if self.is_trusted(phone) {
                 self.note_bond(now, facts, out);
-                return true;
+                return self.may_use_ours(phone, uuid, out);
             }
             // A bond that was to be removed is none: who was forgotten pairs anew.
-            let welcome = self.pairing.is_open() && !self.pairing.forgotten.contains(&phone);
+            let welcome = self.pairing.is_open() && !self.memory.forgotten.contains_key(&phone);
             if self.pairing.is_admitted(phone, now) || welcome {
                 self.trust(now, facts, out);
-                return true;
+                return self.may_use_ours(phone, uuid, out);
             }
         }
         if !self.is_trusted(phone) && self.pairing.is_news(phone, now) {
@@ -236,6 +241,11 @@ impl Policy {
             });
         }
         false
+    }
+
+    /// Not every phone that is trusted may bring its calls.
+    fn may_use_ours(&mut self, phone: Address, uuid: &str, out: &mut Orders) -> bool {
+        !is_one_of(&CALL_SERVICES, uuid) || self.lets_calls_in(phone, out)
     }
 
     fn refuse_pairing(
@@ -255,6 +265,11 @@ impl Policy {
         }
     }
 
+    /// A phone that was told yes is told nothing any more.
+    pub(super) fn withdraw_admission(&mut self, phone: Address) {
+        self.pairing.admitted.remove(&phone);
+    }
+
     /// A bonded phone is seen, or uses a service: if it came through the window, it is trusted now.
     pub(super) fn note_bond(&mut self, now: Now, facts: &PhoneFacts, out: &mut Orders) {
         if facts.bonded && self.pairing.is_admitted(facts.address, now) {
@@ -266,7 +281,7 @@ impl Policy {
         let address = facts.address;
         let name = self.name_or(facts);
         self.pairing.admitted.remove(&address);
-        self.pairing.forgotten.remove(&address);
+        self.memory.forgotten.remove(&address);
         let again = self.is_trusted(address);
         if !again {
             self.enlist(now, address, &name);
@@ -303,12 +318,15 @@ impl Policy {
     }
 
     /// Compares the trusted list with BlueZ's bonds, both ways, and tells the difference. A phone
-    /// that BlueZ trusts was trusted before dotd came to this machine, or while it was not running.
+    /// that BlueZ trusts was trusted before dotd came to this machine, or while it was not running;
+    /// one that was forgotten has to pair again all the same, for nobody knows which came first.
     pub(super) fn reconcile(&mut self, now: Now, out: &mut Orders) {
+        self.finish_forgetting(out);
         let phones: Vec<PhoneFacts> = self
             .phones
             .values()
             .filter(|facts| facts.bonded && facts.source)
+            .filter(|facts| !self.memory.forgotten.contains_key(&facts.address))
             .cloned()
             .collect();
         for facts in phones {
@@ -317,8 +335,6 @@ impl Policy {
                 if facts.trusted {
                     self.enlist(now, address, &name);
                     out.tell(Story::PhoneAdopted { name, address });
-                } else if self.pairing.forgotten.contains(&address) {
-                    out.radio(RadioAction::RemoveBond { phone: address });
                 } else if self.pairing.told_apart.insert(address) {
                     out.tell(Story::StrangerBonded { name, address });
                 }
@@ -338,25 +354,6 @@ impl Policy {
                 self.pairing.told_apart.remove(&known.address);
             }
         }
-    }
-
-    pub(super) fn forget(&mut self, phone: Address, out: &mut Orders) -> Result<(), Rejection> {
-        if !self.is_trusted(phone) && !self.phones.contains_key(&phone) {
-            return Err(unknown_phone(phone));
-        }
-        let name = self.name_of(phone);
-        self.drop_calls(phone, out);
-        self.memory.phones.retain(|known| known.address != phone);
-        self.pairing.admitted.remove(&phone);
-        if self.phones.contains_key(&phone) {
-            out.radio(RadioAction::RemoveBond { phone });
-        }
-        self.pairing.forgotten.insert(phone);
-        out.tell(Story::PhoneForgotten {
-            name,
-            address: phone,
-        });
-        Ok(())
     }
 
     /// Returns the name in the list, or else the one that was just heard.

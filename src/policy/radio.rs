@@ -15,7 +15,7 @@ use super::event::{AdapterFacts, RadioBlock, Timer};
 use super::model::{AdapterChoice, Address, Now, SpeakerName};
 use super::snapshot::AdapterStatus;
 use super::story::WindowEnd;
-use super::{Action, Orders, Policy, RadioAction, Story};
+use super::{Action, Orders, Policy, RadioAction, SoundAction, Story};
 
 /// How long an adapter may take to switch on before it is asked again, at first; then ever longer.
 const POWER_ON_PATIENCE: Duration = Duration::from_secs(5);
@@ -44,11 +44,18 @@ pub(super) struct Radio {
     refused: bool,
     /// Whether bluetoothd is there.
     bluetooth: bool,
+    /// Whether phones are offered CVSD only, since the adapter in use carries nothing better.
+    narrow_band: bool,
 }
 
 impl Radio {
     fn facts(&self) -> Option<&AdapterFacts> {
         self.in_use.as_ref().and_then(|id| self.seen.get(id))
+    }
+
+    /// Returns the address of the adapter in use.
+    pub(super) fn address(&self) -> Option<Address> {
+        self.facts().map(|facts| facts.address)
     }
 
     /// Returns the adapter's address while the radio is on.
@@ -129,10 +136,10 @@ impl Policy {
 
     /// Takes the adapter that the rules want, if it is there and not taken yet.
     pub(super) fn take_adapter(&mut self, out: &mut Orders) {
-        let Some(wanted) = self
+        let Some((wanted, wide_band)) = self
             .radio
             .choose(&self.rules.adapter)
-            .map(|facts| facts.id.clone())
+            .map(|facts| (facts.id.clone(), facts.wide_band))
         else {
             self.leave_adapter(out);
             if self.radio.bluetooth && !self.radio.complained {
@@ -150,7 +157,15 @@ impl Policy {
         self.leave_adapter(out);
         self.radio.in_use = Some(wanted.clone());
         self.radio.complained = false;
+        self.claim_wide_band(wide_band, out);
         self.order_use(wanted, out);
+    }
+
+    /// Offers only codecs that the adapter carries, before our record is registered with it.
+    fn claim_wide_band(&mut self, works: bool, out: &mut Orders) {
+        if std::mem::replace(&mut self.radio.narrow_band, !works) == works {
+            out.push(Action::Sound(SoundAction::ClaimWideBand { works }));
+        }
     }
 
     /// Tells that the adapter is of no use, and asks again after a while.
@@ -186,6 +201,7 @@ impl Policy {
         if let Some(id) = &self.radio.in_use {
             self.order_use(id.clone(), out);
         }
+        self.route_voice(out);
     }
 
     fn leave_adapter(&mut self, out: &mut Orders) {
@@ -225,6 +241,7 @@ impl Policy {
             out.push(Action::CancelTimer {
                 timer: Timer::AdapterRetry,
             });
+            self.route_voice(out);
             self.await_audio(out);
             let Self {
                 radio:

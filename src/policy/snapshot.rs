@@ -30,6 +30,10 @@ pub struct Snapshot {
     pub config_problems: Option<String>,
     /// Why trust and settings would not survive a restart now; nothing when they would.
     pub memory_problem: Option<String>,
+    /// Why nothing was known at the start of what was trusted and set before; nothing when it was.
+    pub memory_lost: Option<String>,
+    /// Why the sound of a call did not come here when it last should have; nothing once it has.
+    pub voice_problem: Option<String>,
     /// Every phone that is trusted or connected, in the order in which they were trusted.
     pub phones: Vec<PhoneStatus>,
 }
@@ -86,6 +90,8 @@ pub struct MicrophoneStatus {
     pub name: Option<String>,
     /// Whether calls get silence instead.
     pub muted: bool,
+    /// Why callers hear the echo of themselves; nothing when they should not, or may.
+    pub echo_problem: Option<String>,
 }
 
 /// A phone as it is now.
@@ -105,6 +111,8 @@ pub struct PhoneStatus {
     pub stream: Option<StreamStatus>,
     /// Its volume.
     pub volume: Volume,
+    /// Whether it may use calls.
+    pub calls_allowed: bool,
     /// Its calls; nothing while it is not connected for calls.
     pub hands_free: Option<HandsFreeStatus>,
     /// When it was trusted, in seconds since 1970.
@@ -133,6 +141,8 @@ pub struct HandsFreeStatus {
     pub voice: Option<VoiceCodec>,
     /// How loud its calls are.
     pub volume: Volume,
+    /// How loud its callers get the room.
+    pub microphone_volume: Volume,
     /// Whether its assistant listens.
     pub assistant: bool,
 }

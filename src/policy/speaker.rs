@@ -2,7 +2,7 @@
 //!
 //! Invariant: a configuration is applied whole or not at all, and without touching what plays.
 
-use super::model::{Rules, SpeakerName};
+use super::model::{Now, Rules, SpeakerName};
 use super::snapshot::{PhoneStatus, Snapshot};
 use super::{Orders, Policy, RadioAction, Rejection, Story};
 
@@ -40,7 +40,7 @@ impl Policy {
         out.tell(Story::Renamed { name });
     }
 
-    pub(super) fn config_loaded(&mut self, rules: Rules, out: &mut Orders) {
+    pub(super) fn config_loaded(&mut self, now: Now, rules: Rules, out: &mut Orders) {
         self.config_problems = None;
         let name_before = self.speaker_name();
         let volumes = self.volumes();
@@ -53,7 +53,7 @@ impl Policy {
         }
         self.name_changed(name_before, out);
         self.ceiling_changed(volumes, out);
-        self.heed_call_rules(out);
+        self.heed_call_rules(now, out);
         out.tell(Story::ConfigApplied);
     }
 
@@ -73,6 +73,11 @@ impl Policy {
         }
     }
 
+    /// What is remembered could not be read, for this reason: it is shown until the next start.
+    pub fn memory_was_lost(&mut self, trouble: String) {
+        self.memory_lost = Some(trouble);
+    }
+
     /// Returns the speaker as it is now.
     pub fn snapshot(&self) -> Snapshot {
         let trusted = self.memory.phones.iter().map(|known| {
@@ -85,6 +90,7 @@ impl Policy {
                 connected: facts.is_some_and(|facts| facts.connected),
                 stream: self.playback.stream_of(known.address),
                 volume: self.volume_of(known.address),
+                calls_allowed: self.may_call(known.address),
                 hands_free: self.hands_free_status(known.address),
                 first_seen: Some(known.first_seen),
                 last_seen: Some(known.last_seen),
@@ -102,6 +108,7 @@ impl Policy {
                 connected: true,
                 stream: None,
                 volume: self.start_volume(),
+                calls_allowed: false,
                 hands_free: None,
                 first_seen: None,
                 last_seen: None,
@@ -119,6 +126,8 @@ impl Policy {
             max_volume: self.rules.max_volume,
             config_problems: self.config_problems.clone(),
             memory_problem: self.memory_problem.clone(),
+            memory_lost: self.memory_lost.clone(),
+            voice_problem: self.calls.voice_problem.clone(),
             phones: trusted.chain(strangers).collect(),
         }
     }

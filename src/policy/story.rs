@@ -109,6 +109,12 @@ pub enum Story {
         address: Address,
         caller: String,
     },
+    /// A call is answered because nobody else did.
+    CallAnswersItself {
+        name: String,
+        address: Address,
+        caller: String,
+    },
     /// A call was answered, here or there.
     CallAnswered {
         name: String,
@@ -139,6 +145,8 @@ pub enum Story {
         address: Address,
         error: String,
     },
+    /// A phone wanted to bring its calls and may not.
+    CallsNotAllowed { name: String, address: Address },
     /// The volume of a phone's calls moved.
     CallVolumeChanged {
         name: String,
@@ -212,6 +220,20 @@ impl Story {
         )
     }
 
+    /// Says whether it promises something that has to outlive the daemon, so that it must not be
+    /// told before that is on the disk. Volumes are remembered too, but what is told of them is
+    /// heard already, and a slider must not wait for a disk.
+    pub const fn is_promise(&self) -> bool {
+        matches!(
+            self,
+            Self::PhonePaired { .. }
+                | Self::PhoneAdopted { .. }
+                | Self::PhoneForgotten { .. }
+                | Self::MicrophoneMuted { .. }
+                | Self::Renamed { .. }
+        )
+    }
+
     /// Returns the phone it happened to, if it happened to one.
     pub const fn phone(&self) -> Option<Address> {
         match self {
@@ -230,11 +252,13 @@ impl Story {
             | Self::StreamFailed { address, .. }
             | Self::CallComesIn { address, .. }
             | Self::CallGoesOut { address, .. }
+            | Self::CallAnswersItself { address, .. }
             | Self::CallAnswered { address, .. }
             | Self::CallEnded { address, .. }
             | Self::VoiceUp { address, .. }
             | Self::VoiceFailed { address, .. }
             | Self::HandsFreeFailed { address, .. }
+            | Self::CallsNotAllowed { address, .. }
             | Self::CallVolumeChanged { address, .. }
             | Self::VolumeChanged { address, .. } => Some(*address),
             _ => None,
@@ -262,11 +286,13 @@ impl fmt::Display for Story {
             | Self::BondMissing { .. } => self.fmt_trust(f),
             Self::CallComesIn { .. }
             | Self::CallGoesOut { .. }
+            | Self::CallAnswersItself { .. }
             | Self::CallAnswered { .. }
             | Self::CallEnded { .. }
             | Self::VoiceUp { .. }
             | Self::VoiceFailed { .. }
             | Self::HandsFreeFailed { .. }
+            | Self::CallsNotAllowed { .. }
             | Self::CallVolumeChanged { .. }
             | Self::MicrophoneMuted { .. } => self.fmt_call(f),
             _ => self.fmt_use(f),
@@ -374,6 +400,9 @@ impl Story {
         match self {
             Self::CallComesIn { name, caller, .. } => write!(f, "{caller} calls {name}"),
             Self::CallGoesOut { name, caller, .. } => write!(f, "{name} calls {caller}"),
+            Self::CallAnswersItself { name, caller, .. } => {
+                write!(f, "the call of {caller} to {name} is answered by itself")
+            }
             Self::CallAnswered { name, caller, .. } => {
                 write!(f, "{name} talks with {caller}")
             }
@@ -387,6 +416,10 @@ impl Story {
             Self::HandsFreeFailed { name, error, .. } => {
                 write!(f, "{name}'s calls do not come here: {error}")
             }
+            Self::CallsNotAllowed { name, .. } => write!(
+                f,
+                "{name} keeps its calls: calls.phones in dotd.toml does not name it"
+            ),
             Self::CallVolumeChanged { name, volume, .. } => {
                 write!(f, "calls of {name} are at volume {}", volume.percent())
             }

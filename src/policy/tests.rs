@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use super::event::{AdapterFacts, Question, RadioBlock, Timer, TransportState};
 use super::model::{
-    ChannelMode, Memory, QuestionId, SpeakerName, StreamFormat, TransportId, TrustedPhone, Volume,
+    AttemptId, ChannelMode, Memory, QuestionId, SpeakerName, StreamFormat, TransportId,
+    TrustedPhone, Volume,
 };
 use super::snapshot::{AdapterStatus, AudioStatus};
 use super::story::{PairingRefusal, WindowEnd};
 use super::*;
 
 const SPEAKER: Address = Address::new([0xDA, 0x4C, 0x10, 0xDE, 0x00, 0x00]);
+const OTHER: Address = Address::new([0xDA, 0x4C, 0x10, 0xDE, 0x00, 0x01]);
 const ANNA: Address = Address::new([0xF0, 0, 0, 0, 0, 1]);
 const BEN: Address = Address::new([0xF0, 0, 0, 0, 0, 2]);
 const MUSIC: &str = "0000110d-0000-1000-8000-00805f9b34fb";
@@ -154,6 +156,7 @@ fn adapter() -> AdapterFacts {
         address: SPEAKER,
         powered: true,
         block: RadioBlock::Free,
+        wide_band: true,
         discoverable: false,
         pairable: false,
         alias: "Dot-0000".into(),

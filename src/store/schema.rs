@@ -39,6 +39,8 @@ pub(super) fn write(memory: &Memory) -> Result<String, toml::ser::Error> {
 
 /// Version 1: dotd 0.1.
 mod v1 {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use serde::{Deserialize, Serialize};
 
     use crate::policy::model::{Address, Memory, SpeakerName, TrustedPhone, Volume};
@@ -52,6 +54,11 @@ mod v1 {
         volume: Option<Volume>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         microphone_muted: bool,
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        forgotten: BTreeSet<Address>,
+        /// Phones, and the adapters that were to forget them.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        forgotten_at: BTreeMap<Address, Address>,
         #[serde(default)]
         phones: Vec<Phone>,
     }
@@ -77,11 +84,15 @@ mod v1 {
                 volume: phone.volume,
                 call_volume: phone.call_volume,
             });
+            let somewhere = state.forgotten.into_iter().map(|phone| (phone, None));
+            let known = state.forgotten_at.into_iter();
+            let known = known.map(|(phone, adapter)| (phone, Some(adapter)));
             Self {
                 name: state.name,
                 outranked: state.outranked,
                 volume: state.volume,
                 microphone_muted: state.microphone_muted,
+                forgotten: somewhere.chain(known).collect(),
                 phones: phones.collect(),
             }
         }
@@ -97,12 +108,17 @@ mod v1 {
                 volume: phone.volume,
                 call_volume: phone.call_volume,
             });
+            let forgotten = || memory.forgotten.iter();
+            let somewhere = forgotten().filter(|(_, adapter)| adapter.is_none());
+            let known = forgotten().filter_map(|(phone, adapter)| Some((*phone, (*adapter)?)));
             Self {
                 version: super::VERSION,
                 name: memory.name.clone(),
                 outranked: memory.outranked.clone(),
                 volume: memory.volume,
                 microphone_muted: memory.microphone_muted,
+                forgotten: somewhere.map(|(phone, _)| *phone).collect(),
+                forgotten_at: known.collect(),
                 phones: phones.collect(),
             }
         }

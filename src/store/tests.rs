@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -12,6 +13,13 @@ fn memory() -> Memory {
         outranked: SpeakerName::new("Flur").ok(),
         volume: Volume::new(35),
         microphone_muted: true,
+        forgotten: BTreeMap::from([
+            (Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 3]), None),
+            (
+                Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 4]),
+                Some(Address::new([0xDA, 0x4C, 0x10, 0xDE, 1, 0])),
+            ),
+        ]),
         phones: vec![
             TrustedPhone {
                 address: Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 1]),
@@ -74,6 +82,7 @@ last-seen = 0
     let mut without_later_keys = Memory {
         outranked: None,
         microphone_muted: false,
+        forgotten: BTreeMap::new(),
         ..memory()
     };
     for phone in &mut without_later_keys.phones {
@@ -185,6 +194,8 @@ proptest! {
         name in proptest::option::of("[ -~äß🎵]{1,60}"),
         outranked in proptest::option::of("[ -~äß🎵]{1,60}"),
         volume in proptest::option::of(0_u8..=100),
+        forgotten in proptest::collection::btree_map(
+            any::<[u8; 6]>(), proptest::option::of(any::<[u8; 6]>()), 0..3),
         phones in proptest::collection::vec(
             (any::<[u8; 6]>(), any::<String>(), 0..i64::MAX as u64, 0..i64::MAX as u64), 0..6),
     ) {
@@ -193,6 +204,9 @@ proptest! {
             outranked: outranked.and_then(|name| SpeakerName::new(&name).ok()),
             volume: volume.and_then(Volume::new),
             microphone_muted: false,
+            forgotten: forgotten.into_iter().map(|(phone, adapter)| {
+                (Address::new(phone), adapter.map(Address::new))
+            }).collect(),
             phones: phones.into_iter().map(|(address, name, first_seen, last_seen)| TrustedPhone {
                 address: Address::new(address),
                 name,

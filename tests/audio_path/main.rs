@@ -1,6 +1,7 @@
 //! The sound path without Bluetooth and PipeWire: a socket pair in place of the one, a puller with
 //! the graph's timing in place of the other.
 
+mod allocation;
 mod analysis;
 mod phone;
 
@@ -86,7 +87,10 @@ impl Bench {
                 now: self.turn,
                 delay: BEYOND,
             };
-            self.source.pull(&mut out, cycle);
+            let pulled = allocation::allocations(|| {
+                self.source.pull(&mut out, cycle);
+            });
+            assert_eq!(pulled, 0, "the audio thread allocates");
             self.sound.extend(out);
             self.turn += duration_of(TURN as u64, self.coding.rate);
         }
@@ -176,6 +180,25 @@ fn lost_packets_are_counted_and_bridged() {
     let reading = bench.stream.meters().read();
     assert_eq!((reading.packets, reading.lost), (76, 4));
     assert!(reading.concealed >= Duration::from_millis(4 * 14));
+    let natural = natural_step(44_100, AMPLITUDE, &PITCHES);
+    assert!(largest_step(&bench.left()) < natural * 1.25);
+}
+
+#[test]
+fn packets_that_are_lost_are_not_waited_for() {
+    let mut bench = Bench::new(ChannelMode::JointStereo);
+    bench.play(40, |_| true);
+    // A third of a second, of which a fifth of one is made up.
+    bench.play(24, |_| false);
+    let before = bench.sound.len();
+    bench.play(40, |_| true);
+    let reading = bench.stream.meters().read();
+    assert_eq!((reading.packets, reading.lost), (80, 24));
+    assert!(reading.jitter < Duration::from_millis(75), "{reading:?}");
+    assert!(reading.target < Duration::from_millis(90), "{reading:?}");
+    let after: Vec<f32> = bench.sound[before..].iter().step_by(2).copied().collect();
+    let tone = &after[after.len() - 13_230..];
+    assert!(level(tone, 44_100, PITCHES[0]) > -10.0, "it is heard again");
     let natural = natural_step(44_100, AMPLITUDE, &PITCHES);
     assert!(largest_step(&bench.left()) < natural * 1.25);
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use dotd::bluetooth::{Bluetooth, GatewaySocket};
 use dotd::policy::action::RadioAction;
 use dotd::policy::event::{Event, PhoneFacts, Question};
-use dotd::policy::model::Address;
+use dotd::policy::model::{Address, AttemptId};
 use tokio::sync::mpsc;
 
 use bluez::{Bluez, forge_unbonded, request_authorization};
@@ -140,12 +140,23 @@ fn nothing_the_room_does_starts_bluetoothd() {
         room.use_adapter(1);
         room.bluetooth.order(RadioAction::PowerOn);
         room.bluetooth.order(RadioAction::CloseWindow);
-        room.bluetooth.order(RadioAction::Connect { phone: ANNA });
+        let (phone, attempt) = (ANNA, AttemptId(7));
+        let call = RadioAction::Connect {
+            phone,
+            attempt,
+            hands_free: true,
+        };
+        room.bluetooth.order(call);
         let ended = room.next().await;
-        let Event::ConnectEnded { phone, error } = ended else {
+        let Event::ConnectEnded {
+            phone,
+            attempt,
+            error,
+        } = ended
+        else {
             panic!("not the end of a call: {ended:?}");
         };
-        assert_eq!(phone, ANNA);
+        assert_eq!((phone, attempt), (ANNA, AttemptId(7)));
         assert!(error.unwrap().ends_with("systemctl start bluetooth"));
         room.bluetooth.stop().await;
         assert!(!Path::new(&folder).join(STARTED).exists());

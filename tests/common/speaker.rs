@@ -146,6 +146,7 @@ pub(crate) fn phone(last: u8, name: &str) -> PhoneStatus {
         connected: false,
         stream: None,
         volume: Volume::new(60).unwrap(),
+        calls_allowed: true,
         hands_free: None,
         first_seen: Some(1_700_000_000),
         last_seen: Some(1_700_000_100),
@@ -198,11 +199,14 @@ pub(crate) fn kitchen() -> Snapshot {
         microphone: MicrophoneStatus {
             name: Some("USB Microphone".to_owned()),
             muted: false,
+            echo_problem: None,
         },
         volume: Volume::new(60).unwrap(),
         max_volume: Volume::new(80).unwrap(),
         config_problems: None,
         memory_problem: None,
+        memory_lost: None,
+        voice_problem: None,
         phones: vec![anna, bob, phone(3, "Eve's Pixel")],
     }
 }
@@ -237,6 +241,7 @@ pub(crate) fn hands_free(calls: Vec<CallStatus>) -> HandsFreeStatus {
         calls,
         voice: None,
         volume: Volume::new(70).unwrap(),
+        microphone_volume: Volume::MAX,
         assistant: false,
     }
 }

@@ -7,6 +7,7 @@ pub(super) mod profile;
 pub(super) mod sco;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU16;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ const DOOR_RETRY: Duration = Duration::from_secs(10);
 pub(super) struct HandsFree {
     /// Where links to phones' audio gateways go.
     pub(super) gateways: mpsc::UnboundedSender<profile::GatewaySocket>,
-    /// The features in our record (HFP 1.9, 6.3).
-    pub(super) features: u16,
+    /// The features in our record (HFP 1.9, 6.3), from its next registration on.
+    pub(super) features: Arc<AtomicU16>,
 }
 
 /// The phones that wait at the door for an answer; cheap to clone.

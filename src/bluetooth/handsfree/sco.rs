@@ -9,15 +9,14 @@ use std::mem::size_of;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::net::{self, AddressFamily, Protocol, RawProtocol, SocketFlags, SocketType};
+use rustix::net::{self, SocketFlags, SocketType};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::super::socket::{self, AF_BLUETOOTH, checked, set};
 use crate::policy::calls::facts::VoiceCodec;
 use crate::policy::model::Address;
 
-/// `AF_BLUETOOTH` of `sys/socket.h`.
-const AF_BLUETOOTH: u16 = 31;
 /// `BTPROTO_SCO` of `net/bluetooth/bluetooth.h`.
 const BTPROTO_SCO: u32 = 2;
 /// `SOL_BLUETOOTH`, and its options, of `net/bluetooth/bluetooth.h`.
@@ -73,12 +72,12 @@ impl Listener {
     /// # Errors
     /// When the kernel has no Bluetooth, or no more sockets.
     pub(in super::super) fn open() -> io::Result<Self> {
-        let fd = socket()?;
-        bind(&fd, SockaddrSco::default())?;
+        let fd = socket::open(SocketType::SEQPACKET, BTPROTO_SCO)?;
+        socket::bind(&fd, &SockaddrSco::default())?;
         // Without it the kernel takes whoever calls, and asks nobody.
         set(&fd, SOL_BLUETOOTH, BT_DEFER_SETUP, &1_u32)?;
         net::listen(&fd, BACKLOG)?;
-        Ok(Self(watched(fd, Interest::READABLE)?))
+        Ok(Self(socket::watched(fd, Interest::READABLE)?))
     }
 
     /// Waits for the next phone that asks.
@@ -146,8 +145,8 @@ pub(in super::super) async fn open(
     phone: Address,
     codec: VoiceCodec,
 ) -> io::Result<VoiceSocket> {
-    let fd = socket()?;
-    bind(&fd, SockaddrSco::of(from))?;
+    let fd = socket::open(SocketType::SEQPACKET, BTPROTO_SCO)?;
+    socket::bind(&fd, &SockaddrSco::of(from))?;
     settle(&fd, codec)?;
     let peer = SockaddrSco::of(phone);
     // SAFETY: the pointer is to a whole sockaddr_sco that outlives the call.
@@ -186,35 +185,6 @@ impl Default for SockaddrSco {
     }
 }
 
-fn socket() -> io::Result<OwnedFd> {
-    let family = AddressFamily::from_raw(AF_BLUETOOTH);
-    let protocol = RawProtocol::new(BTPROTO_SCO).map(Protocol::from_raw);
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(net::socket_with(
-        family,
-        SocketType::SEQPACKET,
-        flags,
-        protocol,
-    )?)
-}
-
-fn watched(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an OwnedFd is the same open descriptor until it is dropped, which the AsyncFd does.
-    Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
-}
-
-fn bind(fd: &OwnedFd, adapter: SockaddrSco) -> io::Result<()> {
-    // SAFETY: the pointer is to a whole sockaddr_sco that outlives the call.
-    let bound = unsafe {
-        libc::bind(
-            fd.as_raw_fd(),
-            (&raw const adapter).cast(),
-            size_of::<SockaddrSco>() as libc::socklen_t,
-        )
-    };
-    checked(bound)
-}
-
 /// Says what is to go through a link that is not up yet.
 fn settle(fd: &OwnedFd, codec: VoiceCodec) -> io::Result<()> {
     // The kernel's names for it: 16-bit samples that the controller encodes, or frames that it
@@ -231,10 +201,10 @@ fn settle(fd: &OwnedFd, codec: VoiceCodec) -> io::Result<()> {
 
 /// Waits until a link is up.
 async fn established(fd: OwnedFd) -> io::Result<VoiceSocket> {
-    let socket = watched(fd, Interest::READABLE | Interest::WRITABLE)?;
+    let link = socket::watched(fd, Interest::READABLE | Interest::WRITABLE)?;
     // Until it can be written to, the link is not up, and reading would be an error.
-    drop(tokio::time::timeout(SETUP_DEADLINE, socket.writable()).await??);
-    let fd = socket.into_inner();
+    drop(tokio::time::timeout(SETUP_DEADLINE, link.writable()).await??);
+    let fd = link.into_inner();
     // One that failed can be written to as well; then this fails, with the reason.
     net::sockopt::socket_error(&fd)??;
     let mtu = mtu(&fd)?;
@@ -257,25 +227,4 @@ fn mtu(fd: &OwnedFd) -> io::Result<u16> {
     };
     checked(told)?;
     Ok(mtu)
-}
-
-fn set<T: Copy>(fd: &OwnedFd, level: i32, option: i32, value: &T) -> io::Result<()> {
-    // SAFETY: the pointer is to `value`, whole, which outlives the call.
-    let done = unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            level,
-            option,
-            std::ptr::from_ref(value).cast(),
-            size_of::<T>() as libc::socklen_t,
-        )
-    };
-    checked(done)
-}
-
-fn checked(result: libc::c_int) -> io::Result<()> {
-    if result == 0 {
-        return Ok(());
-    }
-    Err(io::Error::last_os_error())
 }

@@ -159,7 +159,10 @@ impl Endpoint {
         match sbc_caps::select(&capabilities) {
             Ok(chosen) => Ok(chosen.to_vec()),
             Err(error) => {
-                tracing::warn!(%error, ?capabilities, "a phone offers SBC that cannot be used");
+                tracing::warn!(
+                    ?capabilities,
+                    "a phone offers SBC that cannot be used: {error}"
+                );
                 Err(Refusal::InvalidArguments(error.to_string()))
             }
         }
@@ -174,7 +177,7 @@ impl Endpoint {
     ) -> Result<(), Refusal> {
         self.check_caller(&header)?;
         let configured = configured(&transport, properties).inspect_err(|error| {
-            tracing::warn!(%transport, %error, "a phone configured a stream that cannot be played");
+            tracing::warn!(%transport, "a phone configured a stream that cannot be played: {error}");
         });
         self.tell(Word::Opened(configured.map_err(Refusal::InvalidArguments)?));
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::super::convert::properties;
 use super::*;
-use crate::policy::event::TransportState;
+use crate::policy::event::{RadioBlock, TransportState};
 use crate::policy::model::ChannelMode;
 
 const ANNA: Address = Address::new([0xDA, 0x4C, 0x10, 0xDE, 0x00, 0x01]);
@@ -12,8 +12,11 @@ const ANNA_PATH: &str = "/org/bluez/hci0/dev_DA_4C_10_DE_00_01";
 const BEN_PATH: &str = "/org/bluez/hci0/dev_DA_4C_10_DE_00_02";
 const FD0: &str = "/org/bluez/hci0/dev_DA_4C_10_DE_00_01/fd0";
 
-fn free(_: &str) -> RadioBlock {
-    RadioBlock::Free
+fn free(_: &str) -> Kernel {
+    Kernel {
+        block: RadioBlock::Free,
+        wide_band: true,
+    }
 }
 
 fn interface(name: &str, properties: Properties) -> Interfaces {
@@ -93,6 +96,7 @@ fn adapters_are_told_with_what_rfkill_does_to_them() {
         address: Address::new([0xDA, 0x4C, 0x10, 0xDE, 0x00, 0x00]),
         powered: true,
         block: RadioBlock::Free,
+        wide_band: true,
         discoverable: false,
         pairable: false,
         alias: "Dot-0000".to_owned(),
@@ -106,12 +110,14 @@ fn adapters_are_told_with_what_rfkill_does_to_them() {
     let blocked = AdapterFacts {
         powered: false,
         block: RadioBlock::Soft,
+        wide_band: false,
         ..facts
     };
-    assert_eq!(
-        picture.report(|_| RadioBlock::Soft),
-        [Event::AdapterSeen(blocked)]
-    );
+    let kernel = |_: &str| Kernel {
+        block: RadioBlock::Soft,
+        wide_band: false,
+    };
+    assert_eq!(picture.report(kernel), [Event::AdapterSeen(blocked)]);
     picture.remove(HCI0, &[ADAPTER.to_owned()]);
     let id = "hci0".to_owned();
     assert_eq!(picture.report(free), [Event::AdapterGone { id }]);

@@ -34,11 +34,16 @@ pub(super) fn state(phone: &PhoneShape) -> (Look, String) {
         return told;
     }
     let volume = phone.volume;
+    let calls = if phone.calls_allowed {
+        ""
+    } else {
+        ", calls not allowed"
+    };
     if let Some(format) = phone.format() {
-        let text = format!("playing {}, volume {volume}", clean(&format));
+        let text = format!("playing {}, volume {volume}{calls}", clean(&format));
         (Look::Good, text)
     } else if phone.connected && phone.trusted {
-        (Look::Plain, format!("connected, volume {volume}"))
+        (Look::Plain, format!("connected, volume {volume}{calls}"))
     } else if phone.connected {
         (Look::Bad, "connected, but not trusted".to_owned())
     } else if !phone.bonded {

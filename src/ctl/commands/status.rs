@@ -47,7 +47,15 @@ fn screen(Status { speaker, phones }: &Status, now: u64, output: &Output) -> Str
     row("Bluetooth", bluetooth(speaker));
     row("Pairing", pairing(speaker, now));
     row("Sound", sound(speaker));
-    row("Microphone", microphone(&speaker.microphone));
+    row("Microphone", microphone(&speaker.microphone, phones));
+    if let Some(problem) = &speaker.microphone.echo_problem {
+        let text = format!("callers hear themselves: {}", clean_lines(problem));
+        row("Echo", (Look::Bad, text));
+    }
+    if let Some(problem) = &speaker.voice_problem {
+        let text = format!("the last one could not be heard: {}", clean_lines(problem));
+        row("Calls", (Look::Bad, text));
+    }
     if let Some(problems) = &speaker.config_problems {
         let problems = clean_lines(problems).replace('\n', "\n             ");
         row(
@@ -60,6 +68,10 @@ fn screen(Status { speaker, phones }: &Status, now: u64, output: &Output) -> Str
     }
     if let Some(problem) = &speaker.memory_problem {
         let text = format!("nothing would survive a restart: {}", clean_lines(problem));
+        row("State", (Look::Bad, text));
+    }
+    if let Some(trouble) = &speaker.memory_lost {
+        let text = format!("nothing is known of before: {}", clean_lines(trouble));
         row("State", (Look::Bad, text));
     }
     if phones.is_empty() {
@@ -148,10 +160,17 @@ fn sound(speaker: &SpeakerShape) -> (Look, String) {
     }
 }
 
-fn microphone(microphone: &MicrophoneShape) -> (Look, String) {
+fn microphone(microphone: &MicrophoneShape, phones: &[PhoneShape]) -> (Look, String) {
     let text = match &microphone.name {
         _ if microphone.muted => "off (dotctl mic on)".to_owned(),
-        Some(name) => clean(name),
+        Some(name) => {
+            let softer = phones.iter().filter_map(|phone| {
+                let volume = phone.hands_free.as_ref()?.microphone_volume;
+                let name = clean(&phone.name);
+                (volume < 100).then(|| format!(", at {volume} for callers of {name}"))
+            });
+            format!("{}{}", clean(name), softer.collect::<String>())
+        }
         None => "no microphone: callers hear silence".to_owned(),
     };
     (Look::Plain, text)

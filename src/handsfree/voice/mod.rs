@@ -41,11 +41,13 @@ use crate::hfp::Codec;
 use crate::pcm::playout::{self, Outlet};
 use crate::pcm::{Signal, Sink, Source};
 use crate::policy::Event;
+use crate::policy::calls::event::VoiceSpec;
 use crate::policy::model::Address;
 
 pub use error::VoiceError;
 pub use meters::{VoiceMeters, VoiceReading};
 
+use super::words::hfp_codec;
 use capture::{Inlet, capture};
 use report::Reporter;
 use thread::{Controls, Exchange, Shared};
@@ -69,27 +71,26 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// Starts to exchange packets of `codec`, of at most `mtu` bytes each, with `phone` through
-    /// `socket`, a SCO link that is up. The phone gets silence until there is a sink, and while
-    /// `muted`; `microphone` is as in [`set_microphone`](Self::set_microphone).
+    /// Starts to exchange packets of the `spec`'s codec, of at most `mtu` bytes each, with `phone`
+    /// through `socket`, a SCO link that is up. The phone gets silence until there is a sink, and
+    /// while muted; the microphone's steps are those of [`set_microphone`](Self::set_microphone).
     ///
     /// # Errors
-    /// When this build does not have the codec, or the system gives no thread, descriptor or memory.
+    /// When the system gives no thread, descriptor or memory.
     pub fn start(
         phone: Address,
         socket: OwnedFd,
         mtu: u16,
-        codec: Codec,
-        muted: bool,
-        microphone: u8,
+        spec: &VoiceSpec,
         events: queue::Sender<Event>,
     ) -> Result<Self, VoiceError> {
+        let codec = hfp_codec(spec.codec);
         let descriptor = |error: Errno| VoiceError::Descriptor(io::Error::from(error));
         let signal = Arc::new(Signal::new().map_err(descriptor)?);
         rustix::io::ioctl_fionbio(&socket, true).map_err(descriptor)?;
         let controls = Arc::new(Controls {
-            muted: AtomicBool::new(muted),
-            microphone: AtomicU8::new(microphone),
+            muted: AtomicBool::new(spec.muted),
+            microphone: AtomicU8::new(spec.microphone),
         });
         let meters = Arc::new(VoiceMeters::default());
         let (outlets, new_outlets) = mpsc::channel();
@@ -101,7 +102,7 @@ impl Voice {
             new_outlets,
             new_inlets,
         };
-        let reporter = Reporter::new(phone, events);
+        let reporter = Reporter::new(phone, spec.id, events);
         let exchange = Exchange::new(socket, mtu, codec, shared, reporter)?;
         let thread = std::thread::Builder::new()
             .name("dotd-voice".to_owned())

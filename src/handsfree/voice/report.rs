@@ -7,19 +7,22 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use crate::policy::Event;
 use crate::policy::calls::event::HandsFreeFact;
+use crate::policy::calls::facts::VoiceId;
 use crate::policy::model::Address;
 
 /// Reports on one link.
 pub(super) struct Reporter {
     phone: Address,
+    voice: VoiceId,
     events: Sender<Event>,
     up: bool,
 }
 
 impl Reporter {
-    pub(super) fn new(phone: Address, events: Sender<Event>) -> Self {
+    pub(super) fn new(phone: Address, voice: VoiceId, events: Sender<Event>) -> Self {
         Self {
             phone,
+            voice,
             events,
             up: false,
         }
@@ -28,13 +31,15 @@ impl Reporter {
     /// A packet came: the link is up. Told once.
     pub(super) fn up(&mut self) {
         if !self.up {
-            self.up = self.offer(HandsFreeFact::VoiceUp);
+            let voice = self.voice;
+            self.up = self.offer(HandsFreeFact::VoiceUp { voice });
         }
     }
 
     /// The link ended by itself. Says whether that could be told.
     pub(super) fn ended(&self, error: Option<&str>) -> bool {
         self.offer(HandsFreeFact::VoiceEnded {
+            voice: self.voice,
             error: error.map(str::to_owned),
         })
     }
@@ -61,18 +66,22 @@ mod tests {
     fn what_did_not_fit_is_told_later_and_the_beginning_once() {
         let phone = Address::new([1, 2, 3, 4, 5, 6]);
         let (events, mut queue) = mpsc::channel(1);
-        let mut reporter = Reporter::new(phone, events.clone());
+        let voice = VoiceId(7);
+        let mut reporter = Reporter::new(phone, voice, events.clone());
         let told = |fact| Event::HandsFree { phone, fact };
         events.try_send(Event::AudioLost).unwrap();
         reporter.up();
         assert_eq!(queue.try_recv().unwrap(), Event::AudioLost);
         reporter.up();
         assert!(!reporter.ended(None));
-        assert_eq!(queue.try_recv().unwrap(), told(HandsFreeFact::VoiceUp));
+        assert_eq!(
+            queue.try_recv().unwrap(),
+            told(HandsFreeFact::VoiceUp { voice })
+        );
         reporter.up();
         assert!(reporter.ended(Some("gone")));
         let error = Some("gone".to_owned());
-        let ended = told(HandsFreeFact::VoiceEnded { error });
+        let ended = told(HandsFreeFact::VoiceEnded { voice, error });
         assert_eq!(queue.try_recv().unwrap(), ended);
         assert!(queue.try_recv().is_err());
     }

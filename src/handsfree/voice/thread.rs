@@ -132,8 +132,8 @@ impl Exchange {
             End::Dropped => return,
             End::Closed => None,
             End::Silent => Some(
-                "no sound comes through the voice link; the adapter may send it to a pin of its chip, \
-                 try one on USB"
+                "no sound comes through the voice link; the adapter may send it elsewhere, see CALLS \
+                 in dotd(8)"
                     .to_owned(),
             ),
             End::Failed(errno) => Some(format!(

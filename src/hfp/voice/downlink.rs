@@ -49,7 +49,7 @@ impl Downlink {
     /// Makes one that decodes `codec`; it begins in silence and fades in.
     ///
     /// # Errors
-    /// When memory is short, or this build does not have the codec.
+    /// When memory is short.
     pub fn new(codec: Codec) -> Result<Self, CodecError> {
         let line = match FrameDecoder::new(codec)? {
             Some(decoder) => Line::Frames(Deframer::new(codec == Codec::Msbc), decoder),

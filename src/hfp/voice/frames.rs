@@ -4,7 +4,6 @@
 
 use super::Codec;
 use super::h2::PAYLOAD;
-#[cfg(feature = "lc3")]
 use super::lc3;
 use super::msbc;
 use super::packet::CodecError;
@@ -19,7 +18,6 @@ pub(super) struct Refused;
 /// Decodes frames.
 pub(super) enum FrameDecoder {
     Msbc(msbc::Decoder),
-    #[cfg(feature = "lc3")]
     Lc3(lc3::Decoder),
 }
 
@@ -29,10 +27,7 @@ impl FrameDecoder {
         match codec {
             Codec::Cvsd => Ok(None),
             Codec::Msbc => Ok(Some(Self::Msbc(msbc::Decoder::new()?))),
-            #[cfg(feature = "lc3")]
             Codec::Lc3Swb => Ok(Some(Self::Lc3(lc3::Decoder::new()?))),
-            #[cfg(not(feature = "lc3"))]
-            Codec::Lc3Swb => Err(CodecError::NotBuiltIn),
         }
     }
 
@@ -48,7 +43,6 @@ impl FrameDecoder {
                 decoder.decode(payload, out)?;
                 Ok(out)
             }
-            #[cfg(feature = "lc3")]
             Self::Lc3(decoder) => {
                 decoder.decode(payload, out)?;
                 Ok(out)
@@ -60,7 +54,6 @@ impl FrameDecoder {
 /// Codes frames.
 pub(super) enum FrameEncoder {
     Msbc(msbc::Encoder),
-    #[cfg(feature = "lc3")]
     Lc3(lc3::Encoder),
 }
 
@@ -70,10 +63,7 @@ impl FrameEncoder {
         match codec {
             Codec::Cvsd => Ok(None),
             Codec::Msbc => Ok(Some(Self::Msbc(msbc::Encoder::new()?))),
-            #[cfg(feature = "lc3")]
             Codec::Lc3Swb => Ok(Some(Self::Lc3(lc3::Encoder::new()?))),
-            #[cfg(not(feature = "lc3"))]
-            Codec::Lc3Swb => Err(CodecError::NotBuiltIn),
         }
     }
 
@@ -85,7 +75,6 @@ impl FrameEncoder {
                     encoder.encode(sound, out);
                 }
             }
-            #[cfg(feature = "lc3")]
             Self::Lc3(encoder) => encoder.encode(sound, out),
         }
     }

@@ -16,7 +16,6 @@ mod cvsd;
 mod downlink;
 mod frames;
 mod h2;
-#[cfg(feature = "lc3")]
 mod lc3;
 mod msbc;
 mod packer;

@@ -1,6 +1,6 @@
 //! Packets: how long they usually are, and what the kernel says of one.
 //!
-//! Invariant: what a build cannot do is refused when a link is made, never in the middle of a call.
+//! Invariant: what cannot be set up is refused when a link is made, never in the middle of a call.
 
 use thiserror::Error;
 
@@ -23,9 +23,6 @@ pub enum CodecError {
     /// No memory for the library behind it.
     #[error("no memory for a codec; see `systemctl status dotd` for the unit's MemoryMax=")]
     Memory,
-    /// This build of dotd cannot do it.
-    #[error("this dotd was built without the codec")]
-    NotBuiltIn,
 }
 
 /// What the controller says of a packet: `BT_SCM_PKT_STATUS`, two bits of its header on the way

@@ -128,9 +128,7 @@ pub(super) fn sound_of<'a>(
     heard
 }
 
-/// The codecs of this build.
-pub(super) fn codecs() -> impl Iterator<Item = Codec> {
+/// Every codec.
+pub(super) fn codecs() -> [Codec; 3] {
     [Codec::Cvsd, Codec::Msbc, Codec::Lc3Swb]
-        .into_iter()
-        .filter(|codec| codec.is_built_in())
 }

@@ -27,7 +27,7 @@ impl Uplink {
     /// Makes one that codes with `codec` into packets of [`Codec::usual_packet`] bytes.
     ///
     /// # Errors
-    /// When memory is short, or this build does not have the codec.
+    /// When memory is short.
     pub fn new(codec: Codec) -> Result<Self, CodecError> {
         Ok(Self {
             codec,

@@ -99,6 +99,13 @@ impl Controller {
         }
     }
 
+    /// So many frames were lost, and neither they nor anything in their place have numbers: what
+    /// comes after them is later by as much than its numbers say, and is not late. Were it taken
+    /// for late, the target would rise, and to wait longer brings back nothing that is lost.
+    pub fn left_out(&mut self, frames: u64) {
+        self.baseline.shift(duration_of(frames, self.rate));
+    }
+
     /// The frames were numbered anew, or some were dropped: forgets when packets come, but not
     /// how evenly.
     pub fn restart(&mut self) {

@@ -37,6 +37,13 @@ impl Baseline {
         self.value().unwrap_or(line)
     }
 
+    /// Moves the line: punctual packets come later by so much from now on.
+    pub(super) fn shift(&mut self, by: Nanos) {
+        for earliest in self.seconds.iter_mut().flatten() {
+            *earliest += by;
+        }
+    }
+
     /// Returns the line, once there was a packet.
     pub(super) fn value(&self) -> Option<Nanos> {
         self.seconds.iter().flatten().min().copied()
@@ -126,6 +133,9 @@ mod tests {
         assert_eq!(baseline.add(7 * SECOND, 450), 400);
         assert_eq!(baseline.add(8 * SECOND, 460), 450);
         assert_eq!(baseline.add(1000 * SECOND, 470), 470);
+        baseline.shift(30);
+        assert_eq!(baseline.value(), Some(500));
+        assert_eq!(baseline.add(1001 * SECOND, 510), 500);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use super::event::HandsFreeOrder;
 use super::facts::{CallCommand, CallId, CallState};
 use super::{Link, Voice};
-use crate::policy::model::{Address, RequestId};
+use crate::policy::model::{Address, Now, RequestId, Volume};
 use crate::policy::pairing::unknown_phone;
 use crate::policy::{Orders, Policy, Rejection, RejectionKind};
 
@@ -56,17 +56,24 @@ pub enum CallWish {
         /// Start.
         on: bool,
     },
+    /// Give callers the room louder or softer, until the phone leaves.
+    MicrophoneVolume {
+        /// How loud.
+        volume: Volume,
+    },
 }
 
-/// One step of a wish.
+/// What is to be done, by which phone.
 struct Step {
     phone: Address,
     order: Order,
 }
 
 enum Order {
+    Answer { end_others: bool },
     Command(CallCommand),
     EndVoice,
+    Microphone { volume: Volume },
 }
 
 /// The answer when a phone leaves before it has answered.
@@ -81,35 +88,50 @@ impl Policy {
     /// Passes a wish on to the phone that is meant; the answer comes with the phone's.
     pub(in crate::policy) fn call_wished(
         &mut self,
+        now: Now,
         id: RequestId,
         phone: Option<Address>,
         wish: CallWish,
         out: &mut Orders,
     ) {
-        let (others, last) = match self.understood(phone, wish) {
-            Ok(steps) => steps,
+        let deals_with_ringing = matches!(
+            wish,
+            CallWish::Answer { .. } | CallWish::Reject | CallWish::HangUp { .. }
+        );
+        let Step { phone, order } = match self.understood(phone, wish) {
+            Ok(step) => step,
             Err(rejection) => return out.reply(id, Err(rejection)),
         };
-        for Step { phone, order } in others {
-            match order {
-                Order::Command(command) => Self::command(phone, command, out),
-                Order::EndVoice => self.end_voice(phone, out),
-            }
+        if deals_with_ringing {
+            self.leave_to_people(phone, out);
         }
-        let Step { phone, order } = last;
         match order {
-            Order::Command(command) => {
-                let request = Some(id);
-                self.with_link(phone, |link| {
-                    link.waiting.insert(id);
-                });
-                Self::order(phone, HandsFreeOrder::Command { request, command }, out);
-            }
+            Order::Answer { end_others } => self.answer(now, id, phone, end_others, out),
+            Order::Command(command) => self.pass_on(id, phone, command, out),
             Order::EndVoice => {
                 self.end_voice(phone, out);
                 out.reply(id, Ok(()));
             }
+            Order::Microphone { volume } => {
+                self.set_microphone_volume(phone, volume, out);
+                out.reply(id, Ok(()));
+            }
         }
+    }
+
+    /// Tells a phone what a client wants of it, who is answered when the phone has answered.
+    pub(super) fn pass_on(
+        &mut self,
+        id: RequestId,
+        phone: Address,
+        command: CallCommand,
+        out: &mut Orders,
+    ) {
+        let request = Some(id);
+        self.with_link(phone, |link| {
+            link.waiting.insert(id);
+        });
+        Self::order(phone, HandsFreeOrder::Command { request, command }, out);
     }
 
     pub(super) fn command_ended(
@@ -122,32 +144,40 @@ impl Policy {
         let Some(id) = request else {
             return;
         };
+        if self.set_aside(phone, id, &result, out) {
+            return;
+        }
         let mut waits = false;
         self.with_link(phone, |link| waits = link.waiting.remove(&id));
         if waits {
+            self.answer_ended(id, &result, out);
             out.reply(id, result);
         }
     }
 
-    /// Finds out what is to be done: what goes before, and the step whose answer counts.
-    fn understood(
-        &self,
-        phone: Option<Address>,
-        wish: CallWish,
-    ) -> Result<(Vec<Step>, Step), Rejection> {
-        let anyone = |_: &Link| true;
+    /// Finds out what is to be done, and by which phone.
+    fn understood(&self, phone: Option<Address>, wish: CallWish) -> Result<Step, Rejection> {
         let (what, command) = match wish {
-            CallWish::Answer { end_others } => return self.answer(phone, end_others),
-            CallWish::HangUp { call } => return Ok((Vec::new(), self.hang_up(phone, call)?)),
-            CallWish::Transfer => return Ok((Vec::new(), self.transfer(phone)?)),
+            CallWish::HangUp { call } => return self.hang_up(phone, call),
+            CallWish::Transfer => return self.transfer(phone),
+            CallWish::MicrophoneVolume { volume } => {
+                let phone = self.heard_through(phone)?;
+                let order = Order::Microphone { volume };
+                return Ok(Step { phone, order });
+            }
+            CallWish::Answer { end_others } => {
+                let phone = self.meant(phone, "rings", |link| link.has(CallState::is_offered))?;
+                let order = Order::Answer { end_others };
+                return Ok(Step { phone, order });
+            }
             CallWish::Reject => {
                 let phone = self.meant(phone, "rings", |link| link.has(CallState::is_offered))?;
-                return Ok((Vec::new(), Step::command(phone, CallCommand::Reject)));
+                return Ok(Step::command(phone, CallCommand::Reject));
             }
             CallWish::Hold => {
                 let up = |link: &Link| link.has(CallState::is_established);
                 let phone = self.meant(phone, "has a call that was answered", up)?;
-                return Ok((Vec::new(), Step::command(phone, CallCommand::Swap)));
+                return Ok(Step::command(phone, CallCommand::Swap));
             }
             CallWish::Swap | CallWish::Merge => {
                 let phone = self.meant(phone, "has two calls", |link| link.calls.len() > 1)?;
@@ -157,58 +187,24 @@ impl Policy {
                 } else {
                     CallCommand::Swap
                 };
-                return Ok((Vec::new(), Step::command(phone, command)));
+                return Ok(Step::command(phone, command));
             }
             CallWish::Tones { digits } => {
                 let up = |link: &Link| link.has(|state| state == CallState::Active);
                 let phone = self.meant(phone, "has a call that is up", up)?;
-                return Ok((
-                    Vec::new(),
-                    Step::command(phone, CallCommand::Tones { digits }),
-                ));
+                return Ok(Step::command(phone, CallCommand::Tones { digits }));
             }
             CallWish::Dial { number } => ("can make calls", CallCommand::Dial { number }),
             CallWish::DialMemory { place } => ("can make calls", CallCommand::DialMemory { place }),
             CallWish::Redial => ("can make calls", CallCommand::Redial),
             CallWish::Assistant { on } => ("has an assistant", CallCommand::Assistant { on }),
         };
-        let phone = self.meant(phone, what, anyone)?;
-        Ok((Vec::new(), Step::command(phone, command)))
-    }
-
-    /// Whoever talks on another phone is set aside first, or that call is ended. A phone that has
-    /// more than this one call cannot be told to hold without taking up another: it keeps its sound.
-    fn answer(
-        &self,
-        phone: Option<Address>,
-        end_others: bool,
-    ) -> Result<(Vec<Step>, Step), Rejection> {
-        let phone = self.meant(phone, "rings", |link| link.has(CallState::is_offered))?;
-        let rings = |link: &Link| link.has(|state| state == CallState::Incoming);
-        let command = match (self.calls.links.get(&phone), end_others) {
-            (Some(link), _) if rings(link) => CallCommand::Answer,
-            (_, true) => CallCommand::ReleaseActive,
-            (_, false) => CallCommand::Swap,
-        };
-        let talks = |link: &Link| link.has(|state| state == CallState::Active);
-        let others = self
-            .calls
-            .links
-            .iter()
-            .filter(|(other, _)| **other != phone);
-        let aside = others.filter(|(_, link)| talks(link)).map(|(other, link)| {
-            let phone = *other;
-            match (end_others, link.calls.len()) {
-                (true, _) => Step::command(phone, CallCommand::HangUp),
-                (false, 1) => Step::command(phone, CallCommand::Swap),
-                (false, _) => Step {
-                    phone,
-                    order: Order::EndVoice,
-                },
-            }
-        });
-        let others = aside.collect();
-        Ok((others, Step::command(phone, command)))
+        let phone = self.meant(phone, what, |_| true)?;
+        // It may have a call that was there when the rules changed, but no other.
+        match self.calls_refusal(phone) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Step::command(phone, command)),
+        }
     }
 
     fn hang_up(&self, phone: Option<Address>, call: Option<CallId>) -> Result<Step, Rejection> {
@@ -246,6 +242,16 @@ impl Policy {
         })
     }
 
+    /// Returns the phone whose callers are meant: who talks here now goes before who may later.
+    fn heard_through(&self, phone: Option<Address>) -> Result<Address, Rejection> {
+        let what = "is connected for calls";
+        let mut talks = self.calls.links.values();
+        if phone.is_none() && talks.any(|link| link.voice != Voice::None) {
+            return self.meant(phone, "talks here", |link| link.voice != Voice::None);
+        }
+        self.meant(phone, what, |_| true)
+    }
+
     /// Returns the phone that is meant: the one that was named, or the only one that fits.
     fn meant(
         &self,
@@ -261,10 +267,7 @@ impl Policy {
         let fitting: Vec<Address> = fitting.map(|(phone, _)| *phone).collect();
         match fitting[..] {
             [phone] => Ok(phone),
-            [] if self.calls.links.is_empty() => Err(Rejection::new(
-                RejectionKind::NotConnected,
-                "no phone is connected for calls; connect one: dotctl connect PHONE",
-            )),
+            [] if self.calls.links.is_empty() => Err(self.no_phone_for_calls()),
             [] => Err(Rejection::new(
                 RejectionKind::NotAvailable,
                 format!("no phone {what}; `dotctl calls` shows what there is"),
@@ -295,10 +298,10 @@ impl Policy {
                 RejectionKind::NotAvailable,
                 format!("{name} is no phone that {what}; `dotctl calls` shows what there is"),
             )),
-            None => Err(Rejection::new(
-                RejectionKind::NotConnected,
-                format!("{name} is not connected for calls; connect it: dotctl connect"),
-            )),
+            None => Err(self.calls_refusal(phone).unwrap_or_else(|| {
+                let text = format!("{name} is not connected for calls; connect it: dotctl connect");
+                Rejection::new(RejectionKind::NotConnected, text)
+            })),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Call, CallCommand, Gateway, VoiceCodec};
+use super::facts::{Call, CallCommand, Gateway, VoiceCodec, VoiceId};
 use crate::policy::Rejection;
 use crate::policy::model::{QuestionId, RequestId, Volume};
 
@@ -68,15 +68,20 @@ pub enum HandsFreeFact {
         /// To answer by.
         id: QuestionId,
     },
-    /// The voice link is up.
-    VoiceUp,
+    /// A voice link is up.
+    VoiceUp {
+        /// Which one.
+        voice: VoiceId,
+    },
     /// PipeWire does not play what comes through the voice link.
     VoiceUnheard {
         /// Why.
         error: String,
     },
-    /// The voice link is gone, or did not come up.
+    /// A voice link is gone, or did not come up.
     VoiceEnded {
+        /// Which one: there may be a later one by now.
+        voice: VoiceId,
         /// What went wrong; nothing when the phone closed it.
         error: Option<String>,
     },
@@ -85,6 +90,8 @@ pub enum HandsFreeFact {
 /// What a voice link is to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoiceSpec {
+    /// To name it by.
+    pub id: VoiceId,
     /// What comes through it.
     pub codec: VoiceCodec,
     /// What its stream is called, as people will see it: the phone's name.

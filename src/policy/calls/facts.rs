@@ -45,6 +45,10 @@ impl fmt::Display for VoiceCodec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CallId(pub u32);
 
+/// Names one voice link, from its order on; a later one has a higher number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VoiceId(pub u64);
+
 /// A call, as the phone tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
@@ -180,6 +184,11 @@ pub enum CallCommand {
     },
     /// Say how loud we are.
     SpeakerVolume {
+        /// 0 to 15 (HFP 1.9, 4.28).
+        steps: u8,
+    },
+    /// Say how loud we give it the room.
+    MicrophoneVolume {
         /// 0 to 15 (HFP 1.9, 4.28).
         steps: u8,
     },

@@ -12,7 +12,11 @@
 pub mod event;
 pub mod facts;
 
+mod allowed;
+mod answer;
 mod asked;
+mod auto_answer;
+mod fallback;
 mod hush;
 mod told;
 mod voice;
@@ -27,7 +31,7 @@ use super::model::{Address, Now, RequestId, TransportId, Volume};
 use super::snapshot::{CallStatus, HandsFreeStatus, MicrophoneStatus};
 use super::{Action, Orders, Policy, RadioAction, Rejection, SoundAction, Story};
 use event::{HandsFreeFact, HandsFreeOrder};
-use facts::{Call, CallCommand, CallState, Gateway, VoiceCodec};
+use facts::{Call, CallCommand, CallState, Gateway, VoiceCodec, VoiceId};
 
 /// How long a phone that brings its music may take to bring its calls by itself.
 const CALLS_PATIENCE: Duration = Duration::from_secs(3);
@@ -36,8 +40,18 @@ const CALLS_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     links: BTreeMap<Address, Link>,
+    /// The voice link that was ordered last, of all phones.
+    pub(super) last_voice: VoiceId,
     /// The phones that are expected to bring their calls.
     expected: BTreeSet<Address>,
+    /// The call that may be answered by itself.
+    lone: Option<auto_answer::LoneCall>,
+    /// The call that is about to be answered, while others are set aside for it.
+    answering: Option<answer::Answering>,
+    /// The phones whose call was set aside for one that was not answered after all, and for whom.
+    to_take_up: BTreeMap<Address, RequestId>,
+    /// The phones that may not use calls and were told of.
+    refused: BTreeSet<Address>,
     /// How loud our own ring tone sounds, while it does.
     rings: Option<Volume>,
     /// Whether the room is to be quiet.
@@ -48,6 +62,10 @@ pub(super) struct Calls {
     paused: BTreeSet<Address>,
     /// What the room is heard with, as people know it.
     pub(super) microphone: Option<String>,
+    /// Why the last voice that was wanted did not come up, with nothing left to try.
+    pub(super) voice_problem: Option<String>,
+    /// Why callers hear the echo of themselves.
+    echo_problem: Option<String>,
 }
 
 /// A phone whose service level connection is up.
@@ -58,6 +76,10 @@ struct Link {
     /// How the next voice link is coded.
     codec: VoiceCodec,
     voice: Voice,
+    /// The voice link that was ordered last: whatever is told of another one is late.
+    voice_id: VoiceId,
+    /// The voice that did not come up, until the phone brings another one.
+    missing: Option<fallback::Missing>,
     /// The phone sends its own ring tone.
     rings_itself: bool,
     assistant: bool,
@@ -83,6 +105,8 @@ impl Default for Link {
             calls: Vec::new(),
             codec: VoiceCodec::default(),
             voice: Voice::None,
+            voice_id: VoiceId::default(),
+            missing: None,
             rings_itself: false,
             assistant: false,
             microphone: voice::STEPS,
@@ -135,9 +159,11 @@ impl Policy {
             }
             HandsFreeFact::VoiceLeftToUs => self.voice_left_to_us(phone, out),
             HandsFreeFact::VoiceAsked { id } => self.voice_asked(phone, id, out),
-            HandsFreeFact::VoiceUp => self.voice_up(phone, out),
+            HandsFreeFact::VoiceUp { voice } => self.voice_up(phone, voice, out),
             HandsFreeFact::VoiceUnheard { error } => self.tell_voice_failed(phone, error, out),
-            HandsFreeFact::VoiceEnded { error } => self.voice_ended(phone, error, out),
+            HandsFreeFact::VoiceEnded { voice, error } => {
+                self.voice_ended(phone, voice, error, out);
+            }
         }
         self.attend(out);
     }
@@ -161,12 +187,13 @@ impl Policy {
         if let Some(facts) = self.phones.get(&phone).cloned() {
             self.note_bond(now, &facts, out);
         }
-        if !self.is_trusted(phone) || !self.rules.calls {
+        self.calls.expected.remove(&phone);
+        // A newer link takes the place of the older without a word.
+        self.hands_free_ended(phone, None, out);
+        if !self.lets_calls_in(phone, out) {
             Self::order(phone, HandsFreeOrder::Close, out);
             return;
         }
-        self.calls.expected.remove(&phone);
-        self.hands_free_ended(phone, None, out);
         self.calls.links.insert(phone, Link::default());
         self.show_call_volume(phone, out);
     }
@@ -183,6 +210,7 @@ impl Policy {
             for known in link.calls {
                 out.tell(Story::call_ended(&name, phone, &known.call));
             }
+            self.answering_phone_left(phone, out);
         }
         if let Some(error) = error {
             out.tell(Story::HandsFreeFailed {
@@ -199,8 +227,12 @@ impl Policy {
             return;
         };
         let before = std::mem::take(&mut link.calls);
+        let mut came = None;
         for call in calls {
             let was = before.iter().find(|old| old.call.id == call.id);
+            if was.is_none() {
+                came = Some(call.id);
+            }
             if let Some(story) = Story::call_changed(&name, phone, was, &call) {
                 out.tell(story);
             }
@@ -217,6 +249,9 @@ impl Policy {
                 out.tell(Story::call_ended(&name, phone, &old.call));
             }
         }
+        if let Some(call) = came {
+            self.call_came(now, phone, call, out);
+        }
     }
 
     /// Has the microphone give silence, or the room again.
@@ -232,8 +267,18 @@ impl Policy {
         Ok(())
     }
 
+    /// What a phone's own canceller could do is left to it as long as ours does not work.
+    pub(super) fn echo_cancelling(&mut self, problem: Option<String>, out: &mut Orders) {
+        let works = problem.is_none();
+        self.calls.echo_problem = problem;
+        out.push(Action::Sound(SoundAction::ClaimCanceller { works }));
+    }
+
     /// Brings ring tone and music in line with the calls there are.
     fn attend(&mut self, out: &mut Orders) {
+        self.let_go_of_the_refused(out);
+        self.attend_to_auto_answer(out);
+        self.go_on_answering(out);
         let rings = self.ring_wanted();
         if rings != self.calls.rings {
             self.calls.rings = rings;
@@ -259,7 +304,7 @@ impl Policy {
 
     /// A phone has brought its music: its calls should follow.
     pub(super) fn expect_calls(&mut self, phone: Address, out: &mut Orders) {
-        if self.rules.calls && self.is_trusted(phone) && !self.calls.links.contains_key(&phone) {
+        if self.may_call(phone) && !self.calls.links.contains_key(&phone) {
             self.calls.expected.insert(phone);
             out.push(Action::ArmTimer {
                 timer: Timer::CallsPatience,
@@ -270,44 +315,42 @@ impl Policy {
 
     pub(super) fn calls_patience_over(&mut self, out: &mut Orders) {
         for phone in std::mem::take(&mut self.calls.expected) {
-            if self.is_connected(phone) && !self.calls.links.contains_key(&phone) {
+            let away = self.is_connected(phone) && !self.calls.links.contains_key(&phone);
+            if away && self.may_call(phone) {
                 out.radio(RadioAction::ConnectHandsFree { phone });
             }
         }
     }
 
     /// The rules changed: who may not call any more is let go, and what is too loud is not any more.
-    pub(super) fn heed_call_rules(&mut self, out: &mut Orders) {
+    pub(super) fn heed_call_rules(&mut self, now: Now, out: &mut Orders) {
         let ceiling = self.rules.max_volume;
         for known in &mut self.memory.phones {
             // Remembered, so that a ceiling that is raised again makes nothing louder by itself.
             known.call_volume = known.call_volume.map(|volume| volume.min(ceiling));
         }
-        let phones: Vec<Address> = self.calls.links.keys().copied().collect();
-        for phone in phones {
-            if self.rules.calls {
-                self.apply_call_volume(phone, out);
-                self.show_call_volume(phone, out);
-            } else {
-                self.drop_calls(phone, out);
+        if self.rules.calls {
+            for phone in self.calls.links.keys() {
+                self.apply_call_volume(*phone, out);
+                self.show_call_volume(*phone, out);
             }
+        } else {
+            self.forget_calls(out);
         }
-        let known: Vec<Address> = self.memory.phones.iter().map(|it| it.address).collect();
-        for phone in known {
-            if self.is_connected(phone) {
-                self.expect_calls(phone, out);
-            }
-        }
-        self.attend(out);
+        self.calls.refused.clear();
+        self.set_auto_answer_clock(now, out);
+        self.heed_who_may_call(out);
     }
 
-    /// The radio is off or gone: no phone has a call through us any more.
+    /// No phone has a call through us any more: the radio is off or gone, or calls are not wanted.
     pub(super) fn forget_calls(&mut self, out: &mut Orders) {
         let phones: Vec<Address> = self.calls.links.keys().copied().collect();
         for phone in phones {
             self.drop_calls(phone, out);
         }
         self.calls.expected.clear();
+        // Of the next adapter, or this one after a reset, nothing is known.
+        self.calls.voice_problem = None;
     }
 
     /// Closes the service level connection of a phone that must not have one any more.
@@ -327,6 +370,7 @@ impl Policy {
             calls: self.calls_shown(phone, link),
             voice: (link.voice == Voice::Up).then_some(link.codec),
             volume: self.call_volume_of(phone),
+            microphone_volume: Self::microphone_volume(link),
             assistant: link.assistant,
         })
     }
@@ -354,6 +398,7 @@ impl Policy {
         MicrophoneStatus {
             name: self.calls.microphone.clone(),
             muted: self.memory.microphone_muted,
+            echo_problem: self.calls.echo_problem.clone(),
         }
     }
 }

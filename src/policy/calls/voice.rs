@@ -1,11 +1,12 @@
 //! The voice links of calls, and how loud they are.
 //!
 //! Invariant: a phone has at most one voice link, and only while its service level connection is
-//! up; a codec that does not come up is given up for a plainer one.
+//! up. What is told of a voice link counts only while no later one was ordered. What becomes of one
+//! that does not come up is in [`fallback`](super::fallback).
 
-use super::super::{Action, Orders, Policy, SoundAction, Story};
+use super::super::{Action, Orders, Policy, RadioAction, SoundAction, Story};
 use super::event::{HandsFreeOrder, VoiceSpec};
-use super::facts::{CallCommand, VoiceCodec};
+use super::facts::{CallCommand, VoiceCodec, VoiceId};
 use super::{Link, Voice};
 use crate::policy::model::{Address, QuestionId, Volume};
 
@@ -35,17 +36,22 @@ impl Policy {
 
     /// Marks a phone's voice as wanted and describes it; nothing if it must not have one.
     fn wanted_voice(&mut self, phone: Address) -> Option<VoiceSpec> {
-        let voice = self.voice_spec(phone)?;
         if !self.is_trusted(phone) {
             return None;
         }
-        self.with_link(phone, |link| link.voice = Voice::Wanted);
-        Some(voice)
+        let link = self.calls.links.get_mut(&phone)?;
+        let VoiceId(last) = self.calls.last_voice;
+        self.calls.last_voice = VoiceId(last + 1);
+        link.voice_id = self.calls.last_voice;
+        link.voice = Voice::Wanted;
+        link.missing = None;
+        self.voice_spec(phone)
     }
 
     fn voice_spec(&self, phone: Address) -> Option<VoiceSpec> {
         let link = self.calls.links.get(&phone)?;
         Some(VoiceSpec {
+            id: link.voice_id,
             codec: link.codec,
             name: self.name_of(phone),
             volume: self.call_volume_of(phone),
@@ -54,15 +60,16 @@ impl Policy {
         })
     }
 
-    pub(super) fn voice_up(&mut self, phone: Address, out: &mut Orders) {
+    pub(super) fn voice_up(&mut self, phone: Address, voice: VoiceId, out: &mut Orders) {
         let Some(link) = self.calls.links.get_mut(&phone) else {
             return;
         };
-        if link.voice != Voice::Wanted {
+        if link.voice != Voice::Wanted || link.voice_id != voice {
             return;
         }
         link.voice = Voice::Up;
         let codec = link.codec;
+        self.calls.voice_problem = None;
         out.tell(Story::VoiceUp {
             name: self.name_of(phone),
             address: phone,
@@ -70,23 +77,44 @@ impl Policy {
         });
     }
 
-    pub(super) fn voice_ended(&mut self, phone: Address, error: Option<String>, out: &mut Orders) {
+    pub(super) fn voice_ended(
+        &mut self,
+        phone: Address,
+        voice: VoiceId,
+        error: Option<String>,
+        out: &mut Orders,
+    ) {
         let Some(link) = self.calls.links.get_mut(&phone) else {
             return;
         };
+        if link.voice_id != voice {
+            return;
+        }
         let before = std::mem::take(&mut link.voice);
         let codec = link.codec;
         if before == Voice::None {
             return;
         }
         Self::order(phone, HandsFreeOrder::EndVoice, out);
-        let failed = error.is_some() && before == Voice::Wanted;
-        if let Some(error) = error {
-            self.tell_voice_failed(phone, error, out);
+        if let Some(error) = &error {
+            self.tell_voice_failed(phone, error.clone(), out);
         }
-        if failed && codec != VoiceCodec::Cvsd {
-            Self::command(phone, CallCommand::VoiceFailed { codec }, out);
-            Self::command(phone, CallCommand::OpenVoice, out);
+        if before == Voice::Up {
+            return;
+        }
+        if error.is_some() {
+            // Somebody may have reset the controller since it was last told.
+            self.route_voice(out);
+        }
+        self.fall_back(phone, codec, error, out);
+    }
+
+    /// Has the controller bring the sound of calls here; any reset makes it forget that. While a
+    /// voice is heard it does so, and is left alone.
+    pub(in crate::policy) fn route_voice(&self, out: &mut Orders) {
+        let heard = self.calls.links.values().any(|it| it.voice == Voice::Up);
+        if self.rules.calls && self.radio.on().is_some() && !heard {
+            out.radio(RadioAction::RouteVoice);
         }
     }
 
@@ -186,6 +214,24 @@ impl Policy {
             }
         }
         !phones.is_empty()
+    }
+
+    /// Returns how loud a phone gets the room.
+    pub(super) fn microphone_volume(link: &Link) -> Volume {
+        call_volume(link.microphone)
+    }
+
+    /// Gives a phone the room louder or softer, and tells it. It may have no such slider, which
+    /// changes nothing here.
+    pub(super) fn set_microphone_volume(
+        &mut self,
+        phone: Address,
+        volume: Volume,
+        out: &mut Orders,
+    ) {
+        let steps = call_steps(volume);
+        self.microphone_moved(phone, steps, out);
+        Self::command(phone, CallCommand::MicrophoneVolume { steps }, out);
     }
 
     pub(super) fn microphone_moved(&mut self, phone: Address, steps: u8, out: &mut Orders) {

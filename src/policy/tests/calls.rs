@@ -1,12 +1,19 @@
 //! Who rings, who may speak, and what becomes of the music.
 
+mod allowed;
+mod answer;
+mod auto_answer;
+mod fallback;
+mod voice;
 mod wishes;
 
 use super::*;
 use crate::policy::action::PlayerCommand;
 use crate::policy::calls::CallWish;
-use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder};
-use crate::policy::calls::facts::{Call, CallCommand, CallId, CallState, Direction, VoiceCodec};
+use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
+use crate::policy::calls::facts::{
+    Call, CallCommand, CallId, CallState, Direction, VoiceCodec, VoiceId,
+};
 
 impl Life {
     /// A life in which Anna and Ben are connected for calls.
@@ -37,7 +44,18 @@ impl Life {
 
     fn voice(&mut self, phone: Address) -> &mut Self {
         self.fact(phone, HandsFreeFact::VoiceAsked { id: QuestionId(1) });
-        self.fact(phone, HandsFreeFact::VoiceUp)
+        let voice = self.last_voice();
+        self.fact(phone, HandsFreeFact::VoiceUp { voice })
+    }
+
+    fn last_voice(&self) -> VoiceId {
+        self.policy.calls.last_voice
+    }
+
+    /// The voice link that was ordered last ends.
+    fn voice_ends(&mut self, phone: Address, error: Option<&str>) -> &mut Self {
+        let (voice, error) = (self.last_voice(), error.map(str::to_owned));
+        self.fact(phone, HandsFreeFact::VoiceEnded { voice, error })
     }
 
     fn wish(&mut self, phone: Option<Address>, wish: CallWish) -> &mut Self {
@@ -120,7 +138,8 @@ fn a_voice_is_let_in_as_the_phone_chose_it_and_only_with_its_service_level() {
         [(ANNA, HandsFreeOrder::LetVoiceIn { id: QuestionId(1), voice })]
             if voice.codec == codec && voice.name == "Anna" && !voice.muted
     ));
-    life.fact(ANNA, HandsFreeFact::VoiceUp);
+    let voice = life.last_voice();
+    life.fact(ANNA, HandsFreeFact::VoiceUp { voice });
     assert_eq!(
         life.policy.snapshot().phones[0]
             .hands_free
@@ -143,13 +162,10 @@ fn a_voice_is_let_in_as_the_phone_chose_it_and_only_with_its_service_level() {
 fn a_codec_that_does_not_come_up_is_given_up_once() {
     let mut life = Life::with_two_callers();
     let codec = VoiceCodec::Msbc;
-    let failed = || HandsFreeFact::VoiceEnded {
-        error: Some("no".into()),
-    };
     life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
     life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(1) });
     life.orders.clear();
-    life.fact(ANNA, failed());
+    life.voice_ends(ANNA, Some("no"));
     assert_eq!(
         life.hands_free_orders(),
         [
@@ -162,13 +178,95 @@ fn a_codec_that_does_not_come_up_is_given_up_once() {
     life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
     life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(2) });
     life.orders.clear();
-    life.fact(ANNA, failed());
+    life.voice_ends(ANNA, Some("no"));
     let end = [(ANNA, HandsFreeOrder::EndVoice)];
     assert_eq!(life.hands_free_orders(), end);
     life.voice(ANNA);
     life.orders.clear();
-    life.fact(ANNA, failed());
+    life.voice_ends(ANNA, Some("no"));
     assert_eq!(life.hands_free_orders(), end, "one that was up is over");
+}
+
+#[test]
+fn a_call_that_cannot_be_heard_is_shown_until_one_can() {
+    let mut life = Life::with_two_callers();
+    let shown = |life: &Life| life.policy.snapshot().voice_problem;
+    let fail = |life: &mut Life, phone, codec| {
+        life.fact(phone, HandsFreeFact::CodecChosen { codec });
+        life.fact(phone, HandsFreeFact::VoiceAsked { id: QuestionId(1) });
+        life.orders.clear();
+        life.voice_ends(phone, Some("no sound"));
+        assert!(life.radio().contains(&RadioAction::RouteVoice));
+    };
+    fail(&mut life, ANNA, VoiceCodec::Lc3Swb);
+    fail(&mut life, ANNA, VoiceCodec::Msbc);
+    assert_eq!(shown(&life), None, "there is a codec left to try");
+    fail(&mut life, ANNA, VoiceCodec::Cvsd);
+    let problem = Some("no sound".to_owned());
+    assert_eq!(shown(&life), problem);
+    life.fact(ANNA, HandsFreeFact::Ended { error: None });
+    assert_eq!(shown(&life), problem, "it is no better now");
+    life.voice(BEN);
+    assert_eq!(shown(&life), None);
+    life.voice_ends(BEN, Some("broke off"));
+    assert_eq!(shown(&life), None, "it was heard");
+    fail(&mut life, BEN, VoiceCodec::Cvsd);
+    life.tell(Event::AdapterSeen(AdapterFacts {
+        powered: false,
+        ..adapter()
+    }));
+    assert_eq!(shown(&life), None, "who knows, after a reset");
+}
+
+#[test]
+fn a_controller_that_brings_a_voice_is_left_alone() {
+    let mut life = Life::with_two_callers();
+    let told = |life: &mut Life| life.radio().contains(&RadioAction::RouteVoice);
+    let max_connected = |max_connected| {
+        Event::ConfigLoaded(Rules {
+            max_connected,
+            ..Rules::default()
+        })
+    };
+    life.voice(BEN);
+    let bens = life.last_voice();
+    life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(9) });
+    life.orders.clear();
+    life.voice_ends(ANNA, Some("no sound"));
+    assert!(!told(&mut life), "Anna's voice failed for another reason");
+    life.tell(max_connected(2));
+    assert!(!told(&mut life), "the call goes on");
+    let (voice, error) = (bens, None);
+    life.fact(BEN, HandsFreeFact::VoiceEnded { voice, error });
+    life.tell(max_connected(1));
+    assert!(told(&mut life));
+}
+
+#[test]
+fn a_word_that_comes_too_late_says_nothing_of_the_present_voice() {
+    let mut life = Life::with_two_callers();
+    life.voice(ANNA);
+    let early = life.last_voice();
+    life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(2) });
+    assert!(early < life.last_voice());
+    let shown = |life: &Life| {
+        let phones = life.policy.snapshot().phones;
+        phones[0].hands_free.as_ref().unwrap().voice
+    };
+    life.orders.clear();
+    life.fact(ANNA, HandsFreeFact::VoiceUp { voice: early });
+    assert_eq!(shown(&life), None, "the other one is not up yet");
+    for error in [None, Some("late".to_owned())] {
+        let voice = early;
+        life.fact(ANNA, HandsFreeFact::VoiceEnded { voice, error });
+    }
+    assert_eq!(life.taken(), []);
+    let voice = life.last_voice();
+    life.fact(ANNA, HandsFreeFact::VoiceUp { voice });
+    assert_eq!(shown(&life), Some(VoiceCodec::Cvsd));
+    life.fact(BEN, HandsFreeFact::VoiceAsked { id: QuestionId(3) });
+    life.fact(ANNA, HandsFreeFact::VoiceEnded { voice, error: None });
+    assert_eq!(shown(&life), None, "another phone's is not a later one");
 }
 
 #[test]
@@ -186,7 +284,7 @@ fn the_music_of_all_pauses_for_a_call_and_comes_back() {
     );
     life.voice(ANNA).calls(ANNA, &[(1, CallState::Active)]);
     life.calls(ANNA, &[]);
-    life.fact(ANNA, HandsFreeFact::VoiceEnded { error: None });
+    life.voice_ends(ANNA, None);
     let orders = life.taken();
     let timer = Timer::MusicReturns;
     assert!(
@@ -380,6 +478,20 @@ fn each_turn_of_a_call_is_told_once() {
             "the call of Anna with +493012345 is over",
         ]
     );
+}
+
+#[test]
+fn echo_that_is_not_cancelled_is_shown_and_left_to_phones() {
+    let mut life = Life::with_two_callers();
+    let problem = Some("there is no canceller".to_owned());
+    for (problem, works) in [(problem, false), (None, true)] {
+        life.orders.clear();
+        let shown = problem.clone();
+        life.tell(Event::EchoCancelling { problem });
+        let order = Action::Sound(SoundAction::ClaimCanceller { works });
+        assert_eq!(life.orders, [order]);
+        assert_eq!(life.policy.snapshot().microphone.echo_problem, shown);
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::policy::calls::CallWish;
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder};
-use crate::policy::calls::facts::{Call, CallId, CallState, Direction};
+use crate::policy::calls::facts::{Call, CallId, CallState, Direction, VoiceId};
+use crate::policy::model::{CallPhones, PhoneChoice};
 
 fn phone() -> impl Strategy<Value = Address> {
     (1_u8..5).prop_map(|last| Address::new([0xF0, 0, 0, 0, 0, last]))
@@ -27,12 +28,15 @@ fn facts() -> impl Strategy<Value = PhoneFacts> {
 }
 
 fn adapters() -> impl Strategy<Value = AdapterFacts> {
-    (0..2, any::<[bool; 3]>()).prop_map(|(id, [powered, discoverable, pairable])| AdapterFacts {
-        id: format!("hci{id}"),
-        powered,
-        discoverable,
-        pairable,
-        ..adapter()
+    (0..2, any::<[bool; 4]>()).prop_map(|(id, [powered, discoverable, pairable, wide_band])| {
+        AdapterFacts {
+            id: format!("hci{id}"),
+            powered,
+            discoverable,
+            pairable,
+            wide_band,
+            ..adapter()
+        }
     })
 }
 
@@ -76,10 +80,37 @@ fn wish() -> impl Strategy<Value = CallWish> {
         any::<bool>().prop_map(|end_others| CallWish::Answer { end_others }),
         Just(CallWish::Reject),
         Just(CallWish::HangUp { call: None }),
+        (0..=100_u8).prop_map(|percent| CallWish::MicrophoneVolume {
+            volume: Volume::new(percent).unwrap(),
+        }),
         Just(CallWish::Redial),
         Just(CallWish::Swap),
         Just(CallWish::Transfer),
     ]
+}
+
+fn voice() -> impl Strategy<Value = VoiceId> {
+    (0_u64..6).prop_map(VoiceId)
+}
+
+fn call_phones() -> impl Strategy<Value = CallPhones> {
+    let choice = phone().prop_map(PhoneChoice::Addressed);
+    prop_oneof![
+        Just(CallPhones::All),
+        proptest::collection::vec(choice, 1..4).prop_map(CallPhones::Only),
+    ]
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let auto_answer = proptest::option::of((1_u64..60).prop_map(Duration::from_secs));
+    let volume = (0_u8..=100).prop_map(|percent| Volume::new(percent).unwrap());
+    (volume, call_phones(), auto_answer).prop_map(|(volume, call_phones, auto_answer)| Rules {
+        max_volume: volume,
+        start_volume: volume,
+        call_phones,
+        auto_answer,
+        ..Rules::default()
+    })
 }
 
 fn hands_free() -> impl Strategy<Value = HandsFreeFact> {
@@ -106,10 +137,12 @@ fn hands_free() -> impl Strategy<Value = HandsFreeFact> {
             HandsFreeFact::Calls { calls: calls.collect() }
         }),
         2 => any::<u64>().prop_map(|id| HandsFreeFact::VoiceAsked { id: QuestionId(id) }),
-        1 => Just(HandsFreeFact::VoiceUp),
-        1 => proptest::option::of(Just("no".to_owned()))
-            .prop_map(|error| HandsFreeFact::VoiceEnded { error }),
+        1 => voice().prop_map(|voice| HandsFreeFact::VoiceUp { voice }),
+        1 => (voice(), proptest::option::of(Just("no".to_owned())))
+            .prop_map(|(voice, error)| HandsFreeFact::VoiceEnded { voice, error }),
         1 => any::<u8>().prop_map(|steps| HandsFreeFact::SpeakerVolume { steps }),
+        1 => any::<u8>().prop_map(|steps| HandsFreeFact::MicrophoneVolume { steps }),
+        1 => Just(HandsFreeFact::VoiceLeftToUs),
         2 => request.prop_map(|request| HandsFreeFact::CommandEnded { request, result: Ok(()) }),
     ]
 }
@@ -152,12 +185,12 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::AudioFound { output: None }),
         1 => Just(Event::AudioLost),
         4 => request().prop_map(|request| Event::Requested { id: RequestId(0), request }),
-        1 => phone().prop_map(|phone| Event::ConnectEnded { phone, error: None }),
-        1 => (0_u8..=100).prop_map(|max| Event::ConfigLoaded(Rules {
-            max_volume: Volume::new(max).unwrap(),
-            start_volume: Volume::new(max).unwrap(),
-            ..Rules::default()
-        })),
+        1 => (phone(), 0_u64..4).prop_map(|(phone, attempt)| Event::ConnectEnded {
+            phone,
+            attempt: AttemptId(attempt),
+            error: None,
+        }),
+        1 => rules().prop_map(Event::ConfigLoaded),
         1 => Just(Event::TimerFired { timer: Timer::PairingWindow }),
         1 => Just(Event::TimerFired { timer: Timer::AdapterRetry }),
         1 => Just(Event::TimerFired { timer: Timer::RefusalRetry }),
@@ -165,6 +198,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::TimerFired { timer: Timer::UnreadServices }),
         1 => Just(Event::TimerFired { timer: Timer::CallsPatience }),
         1 => Just(Event::TimerFired { timer: Timer::MusicReturns }),
+        1 => Just(Event::TimerFired { timer: Timer::AutoAnswer }),
+        1 => Just(Event::TimerFired { timer: Timer::SettingAside }),
+        1 => Just(Event::TimerFired { timer: Timer::VoiceReturns }),
         6 => (phone(), hands_free()).prop_map(|(phone, fact)| Event::HandsFree { phone, fact }),
         1 => (0..2).prop_map(|id| Event::AdapterRefused {
             id: format!("hci{id}"),
@@ -178,10 +214,16 @@ fn event() -> impl Strategy<Value = Event> {
 struct Observer {
     asked: u64,
     replied: Vec<RequestId>,
+    /// The attempts to connect a phone.
+    attempts: Vec<(Address, AttemptId)>,
     /// What the radio was last told.
     window_ordered: bool,
     /// The streams that the audio path has made and not let go.
     streams: BTreeSet<TransportId>,
+    /// The phones that have a voice link, or wait for one.
+    voices: BTreeSet<Address>,
+    /// The phones that owe an answer to a client.
+    owing: BTreeSet<(Address, RequestId)>,
 }
 
 impl Observer {
@@ -189,36 +231,13 @@ impl Observer {
         let policy = &life.policy;
         for action in orders {
             match action {
-                Action::Reply { id, .. } => self.replied.push(*id),
-                Action::Radio(RadioAction::OpenWindow { .. }) => self.window_ordered = true,
-                Action::Radio(
-                    RadioAction::CloseWindow
-                    | RadioAction::CloseOldWindow
-                    | RadioAction::UseAdapter { .. },
-                ) => {
-                    self.window_ordered = false;
+                Action::Reply { id, .. } => {
+                    self.replied.push(*id);
+                    self.owing.retain(|(_, owed)| owed != id);
                 }
-                Action::Radio(RadioAction::AnswerAgent { allow: true, .. }) => {
-                    let Event::AgentAsked {
-                        phone, question, ..
-                    } = event
-                    else {
-                        panic!("an answer without a question")
-                    };
-                    if let Question::Service { uuid } = question {
-                        assert!(phone.bonded && uuid == MUSIC && policy.is_trusted(phone.address));
-                    } else {
-                        assert!(policy.pairing.is_open());
-                    }
-                }
+                Action::Radio(order) => self.check_radio(policy, event, order),
                 Action::Stream(order) => self.check_stream(order, policy.rules.max_volume),
-                Action::HandsFree {
-                    phone,
-                    order: HandsFreeOrder::LetVoiceIn { voice, .. },
-                } => {
-                    assert!(policy.is_trusted(*phone) && voice.volume <= policy.rules.max_volume);
-                    assert!(policy.hands_free_status(*phone).is_some());
-                }
+                Action::HandsFree { phone, order } => self.check_phone(policy, *phone, order),
                 _ => {}
             }
         }
@@ -233,6 +252,64 @@ impl Observer {
         }
         check_trust(policy, event, trusted_before);
         check_what_is_shown(policy);
+        self.check_calls(policy);
+    }
+
+    fn check_radio(&mut self, policy: &Policy, event: &Event, order: &RadioAction) {
+        match order {
+            RadioAction::Connect { phone, attempt, .. } => self.attempts.push((*phone, *attempt)),
+            RadioAction::OpenWindow { .. } => self.window_ordered = true,
+            RadioAction::CloseWindow
+            | RadioAction::CloseOldWindow
+            | RadioAction::UseAdapter { .. } => self.window_ordered = false,
+            RadioAction::AnswerAgent { allow: true, .. } => {
+                let Event::AgentAsked {
+                    phone, question, ..
+                } = event
+                else {
+                    panic!("an answer without a question")
+                };
+                if let Question::Service { uuid } = question {
+                    assert!(phone.bonded && uuid == MUSIC && policy.is_trusted(phone.address));
+                } else {
+                    assert!(policy.pairing.is_open());
+                }
+            }
+            RadioAction::RouteVoice => {
+                assert!(policy.rules.calls && policy.radio.on().is_some());
+            }
+            _ => {}
+        }
+    }
+
+    fn check_phone(&mut self, policy: &Policy, phone: Address, order: &HandsFreeOrder) {
+        match order {
+            HandsFreeOrder::LetVoiceIn { voice, .. } => {
+                assert!(policy.is_trusted(phone) && voice.volume <= policy.rules.max_volume);
+                assert!(policy.hands_free_status(phone).is_some());
+                self.voices.insert(phone);
+            }
+            HandsFreeOrder::EndVoice => {
+                self.voices.remove(&phone);
+            }
+            HandsFreeOrder::Command { request, .. } => {
+                self.owing.extend(request.map(|id| (phone, id)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Who may not use calls is connected for them only until those there were are over, and
+    /// whoever asked for something is answered.
+    fn check_calls(&self, policy: &Policy) {
+        for phone in policy.snapshot().phones {
+            if let Some(hands_free) = phone.hands_free.filter(|_| !phone.calls_allowed) {
+                let address = phone.address;
+                let owes = self.owing.iter().any(|(who, _)| *who == address);
+                let heard = self.voices.contains(&address);
+                assert!(!hands_free.calls.is_empty() || heard || owes);
+            }
+        }
     }
 
     fn check_stream(&mut self, order: &StreamAction, loudest: Volume) {
@@ -258,9 +335,13 @@ impl Observer {
     }
 }
 
-/// Nobody is trusted whom nothing explains.
+/// Nobody is trusted whom nothing explains, or who was forgotten.
 fn check_trust(policy: &Policy, event: &Event, before: &[Address]) {
     for known in &policy.memory().phones {
+        assert!(
+            !policy.memory().forgotten.contains_key(&known.address),
+            "after {event:?}"
+        );
         let newcomer = !before.contains(&known.address);
         let explained = matches!(
             event,
@@ -314,9 +395,12 @@ proptest! {
             observer.check(&life, &event, &trusted, &orders);
         }
         // Whoever still waits for a phone is answered when the call ends.
+        for (phone, attempt) in observer.attempts {
+            let error = None;
+            life.tell(Event::ConnectEnded { phone, attempt, error });
+        }
         for last in 1..5 {
             let phone = Address::new([0xF0, 0, 0, 0, 0, last]);
-            life.tell(Event::ConnectEnded { phone, error: None });
             let fact = HandsFreeFact::Ended { error: None };
             life.tell(Event::HandsFree { phone, fact });
         }

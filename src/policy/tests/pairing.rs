@@ -286,6 +286,124 @@ fn a_bond_that_outlived_its_forgetting_is_removed_when_the_adapter_is_back() {
 }
 
 #[test]
+fn a_bond_that_outlived_its_forgetting_is_removed_even_after_a_restart() {
+    let mut life = Life::with_anna();
+    life.tell(Event::AdapterGone { id: "hci0".into() });
+    life.ask(Request::Forget { phone: ANNA });
+    let mut life = Life::new(life.policy.memory().clone());
+    life.tell(Event::AdapterSeen(adapter()));
+    life.taken();
+    // Not even the flag that any program may set makes up for being forgotten.
+    life.tell(Event::InventoryTaken {
+        phones: vec![PhoneFacts {
+            trusted: true,
+            ..bonded(ANNA, "Anna")
+        }],
+    });
+    let orders = life.radio();
+    assert!(
+        orders.contains(&RadioAction::RemoveBond { phone: ANNA }),
+        "{orders:?}"
+    );
+    life.ask(Request::OpenPairing { length: None });
+    assert!(!life.answer(bonded(ANNA, "Anna"), service(MUSIC)));
+    assert!(life.policy.memory().phones.is_empty());
+}
+
+#[test]
+fn who_was_forgotten_is_remembered_until_the_bond_is_gone() {
+    let forgotten = || {
+        let mut life = Life::with_anna();
+        life.ask(Request::Forget { phone: ANNA });
+        assert!(life.policy.memory().forgotten.contains_key(&ANNA));
+        life
+    };
+    let no_bond = PhoneFacts {
+        bonded: false,
+        ..bonded(ANNA, "Anna")
+    };
+    for done in [
+        Event::PhoneGone { phone: ANNA },
+        Event::PhoneSeen(no_bond),
+        Event::InventoryTaken { phones: Vec::new() },
+    ] {
+        let mut life = forgotten();
+        life.tell(Event::PhoneSeen(bonded(ANNA, "Anna")));
+        life.tell(Event::AdapterGone { id: "hci0".into() });
+        life.tell(Event::AdapterSeen(adapter()));
+        assert!(life.policy.memory().forgotten.contains_key(&ANNA));
+        life.tell(done.clone());
+        assert!(life.policy.memory().forgotten.is_empty(), "{done:?}");
+    }
+    let mut life = forgotten();
+    life.ask(Request::OpenPairing { length: None });
+    assert!(life.answer(bonded(ANNA, "Anna"), Question::Authorize));
+    life.tell(Event::AgentAsked {
+        id: QuestionId(8),
+        phone: bonded(ANNA, "Anna"),
+        question: service(MUSIC),
+    });
+    assert!(life.policy.is_trusted(ANNA), "it has paired again");
+    assert!(life.policy.memory().forgotten.is_empty());
+}
+
+/// The adapter of the other tests is unplugged, and another one plugged in, or the other way round.
+fn another_adapter(life: &mut Life, on: bool) {
+    let other = AdapterFacts {
+        id: "hci1".into(),
+        address: OTHER,
+        ..adapter()
+    };
+    let (gone, seen) = if on {
+        (adapter(), other)
+    } else {
+        (other, adapter())
+    };
+    life.tell(Event::AdapterGone { id: gone.id });
+    life.tell(Event::AdapterSeen(seen));
+    life.taken();
+}
+
+#[test]
+fn a_bond_is_removed_at_the_adapter_that_has_it() {
+    let remove = [RadioAction::RemoveBond { phone: ANNA }];
+    let mut life = Life::with_anna();
+    life.tell(Event::AdapterGone { id: "hci0".into() });
+    life.ask(Request::Forget { phone: ANNA });
+    another_adapter(&mut life, true);
+    life.tell(Event::InventoryTaken { phones: Vec::new() });
+    assert_eq!(life.radio(), [], "no bond is known there");
+    life.tell(Event::InventoryTaken {
+        phones: vec![bonded(ANNA, "Anna")],
+    });
+    assert_eq!(life.radio(), remove, "one there is no better");
+    life.tell(Event::PhoneGone { phone: ANNA });
+    another_adapter(&mut life, false);
+    life.tell(Event::InventoryTaken {
+        phones: vec![bonded(ANNA, "Anna")],
+    });
+    assert_eq!(life.radio(), remove);
+    life.tell(Event::PhoneGone { phone: ANNA });
+    assert!(life.policy.memory().forgotten.is_empty());
+}
+
+#[test]
+fn a_bond_of_an_adapter_that_nobody_has_seen_is_removed_when_it_comes() {
+    let mut life = Life::with_anna();
+    another_adapter(&mut life, true);
+    life.tell(Event::InventoryTaken { phones: Vec::new() });
+    life.ask(Request::Forget { phone: ANNA });
+    life.tell(Event::InventoryTaken { phones: Vec::new() });
+    another_adapter(&mut life, false);
+    life.tell(Event::InventoryTaken {
+        phones: vec![bonded(ANNA, "Anna")],
+    });
+    assert_eq!(life.radio(), [RadioAction::RemoveBond { phone: ANNA }]);
+    life.tell(Event::InventoryTaken { phones: Vec::new() });
+    assert!(life.policy.memory().forgotten.is_empty());
+}
+
+#[test]
 fn a_difference_from_bluez_is_told_once() {
     let mut life = Life::with_anna();
     let bens_bond = || Event::InventoryTaken {

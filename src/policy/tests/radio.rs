@@ -53,8 +53,48 @@ fn an_adapter_comes_up_step_by_step() {
     let name = SpeakerName::new("Kitchen").unwrap();
     assert_eq!(
         life.radio(),
-        [RadioAction::SetAlias { name }, RadioAction::CloseOldWindow]
+        [
+            RadioAction::SetAlias { name },
+            RadioAction::RouteVoice,
+            RadioAction::CloseOldWindow
+        ]
     );
+}
+
+#[test]
+fn a_controller_that_came_up_is_told_where_calls_go() {
+    let mut life = Life::ready();
+    let times = |life: &mut Life| {
+        let orders = life.radio().into_iter();
+        orders.filter(|it| *it == RadioAction::RouteVoice).count()
+    };
+    let off = || {
+        Event::AdapterSeen(AdapterFacts {
+            powered: false,
+            ..adapter()
+        })
+    };
+    let on = || Event::AdapterSeen(adapter());
+    let rules = |calls| {
+        Event::ConfigLoaded(Rules {
+            calls,
+            ..Rules::default()
+        })
+    };
+    for (event, expected, why) in [
+        (off(), 0, "it is off"),
+        (on(), 1, "a reset makes it forget"),
+        (on(), 0, "once"),
+        (Event::BluetoothLost, 0, "it is gone"),
+        (on(), 1, "nobody knows what happened meanwhile"),
+        (rules(false), 0, "there are no calls"),
+        (off(), 0, "it is off"),
+        (on(), 0, "there are no calls"),
+        (rules(true), 1, "there are calls now"),
+    ] {
+        life.tell(event);
+        assert_eq!(times(&mut life), expected, "{why}");
+    }
 }
 
 #[test]
@@ -106,13 +146,10 @@ fn everyone_who_asked_for_a_connection_is_answered_once() {
     life.ask(Request::Connect { phone: ANNA })
         .wait(1)
         .ask(Request::Connect { phone: ANNA });
-    assert_eq!(
-        life.radio(),
-        [RadioAction::Connect { phone: ANNA }],
-        "one call for both"
-    );
+    assert_eq!(life.radio(), [connect(1)], "one call for both");
     life.tell(Event::ConnectEnded {
         phone: ANNA,
+        attempt: AttemptId(1),
         error: Some("it is off".into()),
     });
     let replies = life
@@ -120,6 +157,49 @@ fn everyone_who_asked_for_a_connection_is_answered_once() {
         .into_iter()
         .filter(|action| matches!(action, Action::Reply { .. }));
     assert_eq!(replies.count(), 2);
+}
+
+fn connect(attempt: u64) -> RadioAction {
+    RadioAction::Connect {
+        phone: ANNA,
+        attempt: AttemptId(attempt),
+        hands_free: true,
+    }
+}
+
+#[test]
+fn the_end_of_an_earlier_attempt_answers_no_later_question() {
+    let mut life = Life::with_anna();
+    life.ask(Request::Connect { phone: ANNA });
+    assert_eq!(life.radio(), [connect(1)]);
+    life.tell(Event::AdapterGone { id: "hci0".into() });
+    life.tell(Event::AdapterSeen(adapter()));
+    life.tell(Event::InventoryTaken {
+        phones: vec![PhoneFacts {
+            connected: false,
+            ..bonded(ANNA, "Anna")
+        }],
+    });
+    life.taken();
+    life.wait(1).ask(Request::Connect { phone: ANNA });
+    assert_eq!(life.radio(), [connect(2)]);
+    let ended = |attempt, error: Option<&str>| Event::ConnectEnded {
+        phone: ANNA,
+        attempt: AttemptId(attempt),
+        error: error.map(str::to_owned),
+    };
+    life.tell(ended(1, Some("the radio went away")));
+    assert_eq!(life.taken(), [], "whoever asked then was answered then");
+    life.wait(1).ask(Request::Connect { phone: ANNA });
+    assert_eq!(life.radio(), [], "the second attempt is under way still");
+    life.tell(ended(2, None));
+    let reply = |id| Action::Reply {
+        id: RequestId(id),
+        result: Ok(()),
+    };
+    assert_eq!(life.taken(), [reply(1), reply(2)]);
+    life.wait(1).ask(Request::Connect { phone: ANNA });
+    assert_eq!(life.radio(), [connect(3)]);
 }
 
 #[test]
@@ -232,4 +312,83 @@ fn the_name_given_last_is_the_one_whether_read_at_start_or_meanwhile() {
     assert_eq!(restarted(configured("New")), "New");
     life.tell(Event::ConfigLoaded(configured("New")));
     assert_eq!(life.policy.snapshot().name, "New");
+}
+
+#[test]
+fn only_codecs_that_the_adapter_carries_are_offered() {
+    let mut life = Life::new(Memory::default());
+    let claim = |works| Action::Sound(SoundAction::ClaimWideBand { works });
+    let claims = |life: &mut Life| -> Vec<Action> {
+        let taken = life.taken().into_iter();
+        let before_use =
+            taken.take_while(|it| !matches!(it, Action::Radio(RadioAction::UseAdapter { .. })));
+        before_use
+            .filter(|it| matches!(it, Action::Sound(_)))
+            .collect()
+    };
+    let old = AdapterFacts {
+        wide_band: false,
+        ..adapter()
+    };
+    let gone = Event::AdapterGone { id: "hci0".into() };
+    for (facts, told) in [
+        (adapter(), vec![]),
+        (old.clone(), vec![claim(false)]),
+        (old, vec![]),
+        (adapter(), vec![claim(true)]),
+    ] {
+        life.tell(Event::AdapterSeen(facts));
+        assert_eq!(claims(&mut life), told);
+        life.tell(gone.clone());
+        life.orders.clear();
+    }
+}
+
+#[test]
+fn memory_that_was_lost_is_shown_for_good() {
+    let mut life = Life::new(Memory::default());
+    assert_eq!(life.policy.snapshot().memory_lost, None);
+    let trouble = "state.toml is damaged; pair your phones again".to_owned();
+    life.policy.memory_was_lost(trouble.clone());
+    life.tell(Event::AdapterSeen(adapter()));
+    life.tell(Event::MemorySaved);
+    assert_eq!(life.policy.snapshot().memory_lost, Some(trouble));
+}
+
+#[test]
+fn another_adapter_is_taken_when_the_file_names_another() {
+    let mut life = Life::with_anna();
+    life.music(ANNA);
+    let other = AdapterFacts {
+        id: "hci1".into(),
+        address: BEN,
+        ..adapter()
+    };
+    life.tell(Event::AdapterSeen(other));
+    life.orders.clear();
+    let named = |id: &str| {
+        Event::ConfigLoaded(Rules {
+            adapter: super::model::AdapterChoice::Named(id.into()),
+            ..Rules::default()
+        })
+    };
+    life.tell(named("hci1"));
+    let used = RadioAction::UseAdapter {
+        id: "hci1".into(),
+        endpoints: 3,
+        hands_free: true,
+    };
+    assert!(life.radio().contains(&used));
+    let AdapterStatus::On { id, .. } = life.policy.snapshot().adapter else {
+        panic!("it is on");
+    };
+    assert_eq!(id, "hci1");
+    assert!(
+        !life.policy.snapshot().phones[0].connected,
+        "of the one before nothing holds any more"
+    );
+    life.tell(named("hci1"));
+    assert_eq!(life.radio(), [], "it is in use");
+    life.tell(named("hci7"));
+    assert_eq!(life.policy.snapshot().adapter, AdapterStatus::Missing);
 }

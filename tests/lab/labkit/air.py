@@ -8,10 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from labkit.hci_pump import SNOOP_HEADER, SNOOP_RECORD, TO_HOST
-
-_VOICE = 3
-"""The H4 type of a packet of synchronous data."""
+from labkit.hci_pump import SNOOP_HEADER, SNOOP_RECORD, TO_HOST, VOICE, read_trace
 
 
 class Voice(NamedTuple):
@@ -39,14 +36,10 @@ class Air:
         """Returns how many there were since the last count."""
         data = self._rest + self._file.read()
         at, to_speaker, from_speaker = 0, 0, 0
-        while at + SNOOP_RECORD.size <= len(data):
-            _, length, flags, _, _ = SNOOP_RECORD.unpack_from(data, at)
-            packet = at + SNOOP_RECORD.size
-            if packet + length > len(data):
-                break
-            if data[packet] == _VOICE:
+        for flags, packet in read_trace(data, at):
+            if packet[0] == VOICE:
                 to_speaker += bool(flags & TO_HOST)
                 from_speaker += not flags & TO_HOST
-            at = packet + length
+            at += SNOOP_RECORD.size + len(packet)
         self._rest = data[at:]
         return Voice(to_speaker, from_speaker)

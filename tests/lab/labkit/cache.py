@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,24 @@ def folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(base) / "dotd-lab"
     path.mkdir(parents=True, exist_ok=True)
+    if trouble := trouble_with(path.stat().st_uid, os.geteuid(), "SUDO_UID" in os.environ):
+        raise host.SetupError(f"{path} {trouble}")
     return path
+
+
+def trouble_with(owner: int, user: int, by_sudo: bool) -> str | None:
+    """What is wrong when a user has a cache of this owner's: what one makes, the other could not
+    remake or remove."""
+    if owner == user:
+        return None
+    if user != 0:
+        return (
+            "belongs to another user: set XDG_CACHE_HOME to a folder of yours, or, if it was made by "
+            "mistake, remove it with sudo rm -rf"
+        )
+    if by_sudo:
+        return "is an ordinary user's: run the lab without sudo, it asks for root's rights by itself"
+    return None  # root in a container, with a cache from outside
 
 
 @contextmanager
@@ -74,7 +90,7 @@ def remove(path: Path) -> None:
     try:
         shutil.rmtree(path)
     except PermissionError:
-        subprocess.run(host.as_root(["rm", "-rf", "--one-file-system", str(path)]), check=True)
+        host.run(host.as_root(["rm", "-rf", "--one-file-system", str(path)]))
 
 
 def _pieces(part: str | bytes | Path) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from labkit import core, host, setup
+from labkit import core, host, running, setup
 
 DESCRIPTION = "A virtual Raspberry Pi and virtual phones to try dotd on."
 
@@ -53,6 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except PermissionError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            return 130  # sudo is not ours to kill; it heard of the ctrl-C itself
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(
+            f"lab: {what}; if an earlier run as root made it, remove it with sudo", file=sys.stderr
+        )
+        return 1
 
 
 def add_package_options(parser: argparse.ArgumentParser) -> None:
@@ -65,16 +73,23 @@ def add_package_options(parser: argparse.ArgumentParser) -> None:
 def dispatch(options: argparse.Namespace, rest: list[str]) -> int:
     """Does what the command line asks for."""
     if options.command == "builder":
-        return setup.in_builder(options.words or ["/bin/bash"], setup.builder()).returncode
+        with host.making():
+            builder = setup.builder()
+        return setup.in_builder(options.words or ["/bin/bash"], builder).returncode
     if options.command == "build":
-        package = setup.build(options.architecture, setup.builder())
+        with host.making():
+            package = setup.build(options.architecture, setup.builder())
         options.to.mkdir(parents=True, exist_ok=True)
         print(shutil.copy(package, options.to))
         return 0
-    made = setup.everything()
-    if options.command == "setup":
-        return 0
-    environment = made.environment(choose_package(options, made))
+    # Who only looks into a Pi that runs needs no package for it, and no core.
+    looks_in = options.command == "shell" and bool(running.machines())
+    with host.making():
+        made = setup.everything()
+        if options.command == "setup":
+            return 0
+        package = None if looks_in else choose_package(options, made)
+    environment = made.environment(package)
     if options.command != "run":
         # What people watch and what is measured goes on in real time.
         environment["DOTD_LAB_SLOWNESS"] = "1"
@@ -84,8 +99,8 @@ def dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         module = [f"labkit.{options.command}"]
     command = [str(made.python), "-m", *module, *rest]
     try:
-        if os.environ.get("DOTD_LAB_GUESTLESS"):
-            # The lab's own tests start no guest.
+        if looks_in or os.environ.get("DOTD_LAB_GUESTLESS"):
+            # No guest is started; nor do the lab's own tests.
             return subprocess.run(command, env=environment).returncode
         with core.of_its_own() as number:
             environment["DOTD_LAB_CORE"] = str(number)

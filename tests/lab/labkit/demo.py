@@ -11,12 +11,11 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import analysis, pictures, signals
+from labkit import analysis, clock, pictures, signals
 from labkit.laboratory import Laboratory, Parts
 from labkit.likeness import likeness
 from labkit.phone import Phone, Utterance
@@ -36,11 +35,11 @@ class Timeline:
     """What has happened so far, told as it happens."""
 
     def __init__(self) -> None:
-        self.start = time.monotonic()
+        self.start = clock.now()
 
     def tell(self, what: str) -> float:
         """Prints a line; returns its moment on the shared clock."""
-        now = time.monotonic()
+        now = clock.now()
         print(f"{now - self.start:7.2f} s  {what}", flush=True)
         return now
 

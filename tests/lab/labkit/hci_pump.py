@@ -1,12 +1,13 @@
 """Carries HCI packets between a radio controller and the guest's lab-hci.
 
-    hci_pump.py LINK_FD CONTROLLER_FD GENERATION TRACE
+    hci_pump.py LINK_FD CONTROLLER_FD GENERATION TRACE CHIP
 
 A program of its own, so that the phones and the tests, which share one Python
 process, cannot delay the speaker's radio. One runs for each time the adapter
 is plugged in; it is ended when the adapter is unplugged. All packets go into
 the btsnoop file TRACE (`btmon -r` and Wireshark read it): traced here, they
-cost the guest nothing and survive its crash.
+cost the guest nothing and survive its crash. CHIP (see CHIPS) says what the
+controller looks like to the guest.
 
 Invariant: as in guest/lab-hci.c, with which it shares the frame layout: every
 packet once and in order, or an end with a message.
@@ -18,6 +19,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Iterator
 
 ETHERTYPE_HCI = 0x88B6
 HEADER = struct.Struct("!6s6sHHHI")  # to, from, type, generation, length, sequence
@@ -30,6 +32,75 @@ SNOOP_HEADER = b"btsnoop\0" + struct.pack(">II", 1, 1002)  # version 1, H4
 SNOOP_RECORD = struct.Struct(">IIIIq")  # length, kept length, flags, drops, microseconds
 SNOOP_EPOCH = 0x00DCDDB30F2F8000  # the Unix epoch, in microseconds since the year 0
 TO_HOST, COMMAND_OR_EVENT = 1, 2
+
+COMMAND, VOICE, EVENT = 1, 3, 4
+COMMAND_COMPLETE = 0x0E
+RESET, READ_VERSION, WRITE_SCO_PCM = 0x0C03, 0x1001, 0xFC1C
+BROADCOM = 0x000F
+MAKER_IN_VERSION = 11
+OVER_HCI = 1
+
+
+class Chip:
+    """A controller as it is."""
+
+    def from_guest(self, packet: bytes) -> bytes | None:
+        """Takes a packet on its way to the controller; returns an answer in the place of the
+        controller's."""
+        return None
+
+    def to_guest(self, packet: bytes) -> bytes | None:
+        """Returns a packet as the guest gets it; None if it does not."""
+        return packet
+
+
+class BroadcomChip(Chip):
+    """One of Broadcom's, which sends the sound of calls to its pins until it is told otherwise, and
+    again after a reset."""
+
+    takes_orders = True
+
+    def __init__(self) -> None:
+        self._over_hci = False
+
+    def from_guest(self, packet: bytes) -> bytes | None:
+        """The controller behind does not know Broadcom's own command: one that takes no orders
+        leaves the answer to it, which is no."""
+        opcode = opcode_of(packet) if packet[0] == COMMAND else None
+        if opcode == RESET:
+            self._over_hci = False
+        if opcode != WRITE_SCO_PCM or not self.takes_orders:
+            return None
+        self._over_hci = packet[4] == OVER_HCI
+        return struct.pack("<BBBBHB", EVENT, COMMAND_COMPLETE, 4, 1, WRITE_SCO_PCM, 0)
+
+    def to_guest(self, packet: bytes) -> bytes | None:
+        """Claims another maker (Core, volume 4, part E, 7.4.1), and keeps the voice."""
+        if packet[0] == VOICE and not self._over_hci:
+            return None
+        if packet[:2] == bytes([EVENT, COMMAND_COMPLETE]) and packet[4:6] == le16(READ_VERSION):
+            end = MAKER_IN_VERSION + 2
+            return packet[:MAKER_IN_VERSION] + le16(BROADCOM) + packet[end:]
+        return packet
+
+
+class DeafBroadcomChip(BroadcomChip):
+    """One that refuses to be told."""
+
+    takes_orders = False
+
+
+CHIPS = {"plain": Chip, "broadcom": BroadcomChip, "deaf-broadcom": DeafBroadcomChip}
+
+
+def le16(number: int) -> bytes:
+    """A number as HCI writes it."""
+    return struct.pack("<H", number)
+
+
+def opcode_of(packet: bytes) -> int:
+    """Which command it is."""
+    return struct.unpack_from("<H", packet, 1)[0]
 
 
 def split_packets(stream: bytearray) -> list[bytes]:
@@ -49,15 +120,36 @@ def split_packets(stream: bytearray) -> list[bytes]:
 
 def trace(file, packet: bytes, direction: int) -> None:
     """Appends one packet to a btsnoop file."""
-    flags = direction | (COMMAND_OR_EVENT if packet[0] in (1, 4) else 0)
+    flags = direction | (COMMAND_OR_EVENT if packet[0] in (COMMAND, EVENT) else 0)
     now = SNOOP_EPOCH + time.time_ns() // 1000
     file.write(SNOOP_RECORD.pack(len(packet), len(packet), flags, 0, now) + packet)
 
 
-def pump(link: socket.socket, controller: socket.socket, generation: int, snoop) -> str:
+def read_trace(data: bytes, at: int = len(SNOOP_HEADER)) -> Iterator[tuple[int, bytes]]:
+    """Reads a btsnoop file from a record on: the flags and the packet of each that is whole."""
+    while at + SNOOP_RECORD.size <= len(data):
+        _, length, flags, _, _ = SNOOP_RECORD.unpack_from(data, at)
+        at += SNOOP_RECORD.size
+        if at + length > len(data):
+            return
+        yield flags, data[at : at + length]
+        at += length
+
+
+def pump(
+    link: socket.socket, controller: socket.socket, generation: int, snoop, chip: Chip
+) -> str:
     """Runs until one side ends; returns why."""
     stream = bytearray()
     sent = expected = 0
+
+    def give_guest(packet: bytes) -> None:
+        nonlocal sent
+        header = HEADER.pack(BROADCAST, HOST_ADDRESS, ETHERTYPE_HCI, generation, len(packet), sent)
+        link.send(header + packet)
+        sent += 1
+        trace(snoop, packet, TO_HOST)
+
     poll = select.poll()
     poll.register(link, select.POLLIN)
     poll.register(controller, select.POLLIN)
@@ -76,8 +168,11 @@ def pump(link: socket.socket, controller: socket.socket, generation: int, snoop)
                     return f"HCI packet {sequence} came, {expected} was due: the link lost packets"
                 expected += 1
                 packet = frame[HEADER.size : HEADER.size + length]
-                controller.sendall(packet)
                 trace(snoop, packet, 0)
+                if answer := chip.from_guest(packet):
+                    give_guest(answer)
+                else:
+                    controller.sendall(packet)
                 continue
             data = controller.recv(65536)
             if not data:
@@ -88,12 +183,8 @@ def pump(link: socket.socket, controller: socket.socket, generation: int, snoop)
             for packet in split_packets(stream):
                 if len(packet) > PAYLOAD_MAX:
                     return f"an HCI packet of {len(packet)} bytes does not fit a frame"
-                header = HEADER.pack(
-                    BROADCAST, HOST_ADDRESS, ETHERTYPE_HCI, generation, len(packet), sent
-                )
-                link.send(header + packet)
-                sent += 1
-                trace(snoop, packet, TO_HOST)
+                if given := chip.to_guest(packet):
+                    give_guest(given)
 
 
 def main() -> None:
@@ -105,7 +196,7 @@ def main() -> None:
     try:
         with open(sys.argv[4], "wb", buffering=0) as snoop:
             snoop.write(SNOOP_HEADER)
-            reason = pump(link, controller, generation, snoop)
+            reason = pump(link, controller, generation, snoop, CHIPS[sys.argv[5]]())
     except OSError as error:
         reason = str(error)
     if os.getppid() == parent:

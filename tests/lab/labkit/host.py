@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,11 @@ FILES = {
     "/usr/lib/x86_64-linux-gnu/libsbc.so.1": "libsbc1",
     "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
 }
+SUDO_REMINDER = 60.0
+"""Seconds between two reminders to sudo, which forgets a password after 15 minutes or fewer."""
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+_sudo_is_used = threading.Event()
 
 
 class SetupError(Exception):
@@ -47,7 +52,38 @@ def as_root(command: Sequence[str]) -> list[str]:
         return list(command)
     if not shutil.which("sudo"):
         raise SetupError("the lab's setup needs root: run it as root, or install sudo")
-    return ["sudo", "--preserve-env=" + ",".join(PROXY_VARIABLES), *command]
+    _sudo_is_used.set()
+    # Not everybody may keep variables, so it is not asked for without need.
+    kept = [name for name in PROXY_VARIABLES if name in os.environ]
+    return ["sudo", *(["--preserve-env=" + ",".join(kept)] if kept else []), *command]
+
+
+@contextmanager
+def making() -> Iterator[None]:
+    """For the time in which parts of the lab are made: sudo asks for the password once, however long
+    they take, and every user inside a tree can read what is made, whatever the caller's umask is."""
+    over = threading.Event()
+    reminder = threading.Thread(target=_remind_sudo, args=(over,), daemon=True)
+    umask = os.umask(0o022)
+    reminder.start()
+    try:
+        yield
+    finally:
+        over.set()
+        os.umask(umask)
+        reminder.join()
+
+
+def _remind_sudo(over: threading.Event) -> None:
+    while not over.wait(SUDO_REMINDER):
+        if _sudo_is_used.is_set():
+            # It asks nothing: whoever has not given the password yet is asked in the open.
+            subprocess.run(
+                ["sudo", "-n", "-v"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
 
 
 def run(command: Sequence[str], **options) -> subprocess.CompletedProcess:

@@ -26,7 +26,9 @@ def obtain(guest: Path) -> Path:
 def _make(guest: Path, folder: Path) -> None:
     tree, image = folder / "tree", folder / "guest.img"
     host.run(host.as_root(["cp", "-a", str(guest), str(tree)]))
-    host.run(host.as_root(["cp", "-r", "--no-preserve=ownership", f"{OVERLAY}/.", str(tree)]))
+    # Neither the owner nor the umask of whoever cloned the repository is the guest's.
+    plain = "--no-preserve=mode,ownership"
+    host.run(host.as_root(["cp", "-r", plain, f"{OVERLAY}/.", str(tree)]))
     done = trees.run_in(
         tree, ["/bin/sh", "/lab/guest/customize"], {}, {"/lab": trees.LAB}, root=True
     )

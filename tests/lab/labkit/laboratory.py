@@ -21,9 +21,8 @@ from labkit.link import GuestError
 from labkit.machine import Machine
 from labkit.pi import Pi
 from labkit.radio import Radio
+from labkit.running import MEMORY_FOLDER, PREFIX
 
-
-MEMORY_FOLDER = Path("/dev/shm")
 ROOM = 4 << 30
 """What a Pi may leave behind: its disk's layer, recordings, traces. Usually a tenth of it."""
 
@@ -87,7 +86,7 @@ class Laboratory:
     def new_pi(self) -> Pi:
         """A Pi fresh from the image, without dotd."""
         self._boots += 1
-        folder = Path(tempfile.mkdtemp(prefix="dotd-lab-", dir=quick_folder()))
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=quick_folder()))
         machine = Machine(self.parts.kernel, self.parts.image, self.parts.tools, folder)
         pi = Pi(machine, self.radio)
         try:
@@ -157,6 +156,10 @@ class Laboratory:
             yield
         finally:
             self.timings.append({"what": what, "seconds": round(time.monotonic() - start, 3)})
+
+    def note(self, what: str, **figures: float) -> None:
+        """Keeps what a test measured, in timings.json too."""
+        self.timings.append({"what": what, **{name: round(it, 3) for name, it in figures.items()}})
 
     def close(self) -> None:
         """Ends what still runs and writes the timings."""

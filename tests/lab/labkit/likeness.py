@@ -2,10 +2,12 @@
 
 The way delays speech, and not always by the same: clocks are matched, jitter is buffered. So what
 was said is looked for piece by piece, each near where the piece before was found, and compared
-where it was found.
+where it was found. Where the delay changed within a piece, both sides of that are compared each
+with its own.
 
-Invariants: a delay that wanders by less than `_REACH` from piece to piece costs nothing; speech
-that is missing counts as heard wrongly; pauses count for the intelligibility alone.
+Invariants: a delay that wanders by less than `_REACH` from piece to piece costs no correlation, be
+it by and by or at once, so `wander` and `jumps` tell of it; speech that is missing counts as heard
+wrongly; pauses count for the intelligibility alone.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ _PAUSE = -30.0
 """A piece so many dB below the loudest is a pause."""
 _FOUND = 0.3
 """What correlates less is not the piece that is looked for."""
+_JUMP = round(0.002 * _RATE)
+"""A delay that changes by more from piece to piece jumped; matching clocks takes less."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Likeness:
     """The second of what was heard in which what was said begins."""
     wander: float
     """By how many seconds the delay changed, from its shortest to its longest."""
+    jumps: int
+    """How often the delay changed at once: sound was left out, put in or repeated there."""
 
 
 def likeness(said: Signal, heard: np.ndarray, rate: int, band: int = _RATE) -> Likeness:
@@ -66,6 +72,7 @@ def likeness(said: Signal, heard: np.ndarray, rate: int, band: int = _RATE) -> L
         intelligibility=float(stoi(*whole, _RATE)),
         begin=lags[0] / _RATE,
         wander=float(np.ptp(lags[1:])) / _RATE,
+        jumps=int(np.sum(np.abs(np.diff(lags[1:])) > _JUMP)),
     )
 
 
@@ -78,16 +85,34 @@ def _pieces(
     padded = np.pad(heard, margin)
     lag = int(np.argmax(correlate(heard, said, "full", "fft"))) - (len(said) - 1)
     loudest = max(np.mean(said[at : at + _PIECE] ** 2) for at in _starts(said))
-    lags, pairs = [lag], []
+    lags, course = [lag], []
     for start in _starts(said):
         piece = said[start : start + _PIECE]
         if _is_speech(piece, loudest):
             first = margin + start + lag - _REACH
             lag += _shift(padded[first : first + _PIECE + 2 * _REACH], piece)
             lags.append(lag)
-        place = margin + start + lag
-        pairs.append((piece, padded[place : place + _PIECE]))
-    return lags, pairs
+        course.append(lag)
+    said = said[: len(course) * _PIECE]
+    aligned = padded[_places(said, padded, [margin + lag for lag in course])]
+    return lags, list(zip(said.reshape(-1, _PIECE), aligned.reshape(-1, _PIECE), strict=True))
+
+
+def _places(said: np.ndarray, heard: np.ndarray, course: list[int]) -> np.ndarray:
+    """Where each sample was heard, where each piece was found by so many samples later."""
+    delays = np.repeat(course, _PIECE)
+    changed = 0
+    for number in range(1, len(course)):
+        before, after = course[number - 1 : number + 1]
+        if before != after:
+            begin = max(changed, (number - 1) * _PIECE)
+            part = np.arange(begin, (number + 1) * _PIECE)
+            # As much as can be is heard as it was said, before the change and after it.
+            fits = [np.cumsum(said[part] * heard[part + lag]) for lag in (before, after)]
+            split = int(np.argmax(fits[0] - fits[1])) + 1
+            changed = begin + split
+            delays[begin:changed], delays[changed : part[-1] + 1] = before, after
+    return np.arange(len(said)) + delays
 
 
 def _starts(said: np.ndarray) -> range:

@@ -153,8 +153,9 @@ class Machine:
         """See AgentLink.clock_offset."""
         return self._agent.clock_offset()
 
-    def plug(self, controller) -> str:
-        """Plugs in an adapter made of this controller; returns its name, such as hci0."""
+    def plug(self, controller, chip: str = "plain") -> str:
+        """Plugs in an adapter made of this controller; returns its name, such as hci0. The chips
+        are those of hci_pump.py."""
         if self._controller:
             raise GuestError("an adapter is plugged already")
         self._generation += 1
@@ -162,7 +163,7 @@ class Machine:
         self.air_traces.append(self.folder / f"hci0-{self._generation}.btsnoop")
         link, radio = self._radio_link.fileno(), controller.socket.fileno()
         program = Path(__file__).with_name("hci_pump.py")
-        arguments = link, radio, self._generation, self.air_traces[-1]
+        arguments = link, radio, self._generation, self.air_traces[-1], chip
         with open(self.folder / "hci_pump.log", "w") as log:
             self._pump = subprocess.Popen(
                 [sys.executable, "-IS", program, *map(str, arguments)],

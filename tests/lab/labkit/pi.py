@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from labkit import clock, recording
-from labkit.hci_pump import SNOOP_HEADER
+from labkit.hci_pump import COMMAND, SNOOP_HEADER, opcode_of, read_trace
 from labkit.link import GuestError
 from labkit.machine import Machine
 from labkit.radio import SPEAKER_ADDRESS, Radio
@@ -248,9 +248,10 @@ class Pi:
             command.append(f"--after-cursor={self._cursor}")
         return self.sh(shlex.join(command)).stdout
 
-    def plug(self) -> str:
-        """Plugs the Bluetooth adapter in; returns its name, such as hci0."""
-        return self.machine.plug(self.radio.attach(SPEAKER_ADDRESS))
+    def plug(self, chip: str = "plain") -> str:
+        """Plugs the Bluetooth adapter in; returns its name, such as hci0. A "broadcom" keeps the
+        sound of calls until it is told to bring it, a "deaf-broadcom" for good."""
+        return self.machine.plug(self.radio.attach(SPEAKER_ADDRESS), chip)
 
     def unplug(self) -> None:
         """Pulls the Bluetooth adapter out."""
@@ -304,6 +305,15 @@ class Pi:
         return [
             (trace, self._air_sizes.get(trace, len(SNOOP_HEADER)))
             for trace in self.machine.air_traces
+        ]
+
+    def hci_commands(self) -> list[tuple[int, bytes]]:
+        """What the adapter was told since the last clean(): opcodes and parameters."""
+        return [
+            (opcode_of(packet), packet[4:])
+            for trace, start in self.air_since_clean()
+            for _, packet in read_trace(trace.read_bytes(), start)
+            if packet[0] == COMMAND
         ]
 
     def wait_for(

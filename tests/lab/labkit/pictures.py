@@ -18,6 +18,10 @@ import numpy as np
 from labkit.signals import Signal
 
 _FLOOR_DB = -100.0
+_LABEL_POINTS = 8
+_ABOVE = 3
+_ROW = 1.5
+"""How high a label is and how far above the axes, in points, and how many labels high a row is."""
 _MOST_POINTS = 4000
 """Columns of the waveform: each draws the extremes of its samples, so no peak is lost."""
 
@@ -36,16 +40,36 @@ def render(
     try:
         _draw_waveform(upper, sound)
         _draw_spectrogram(lower, sound, min(highest, sound.rate / 2))
-        for moment, what in events:
+        for moment, _ in events:
             for axes in (upper, lower):
                 axes.axvline(moment, color="tab:red", linewidth=0.8)
-            upper.annotate(
-                what, (moment, 1.02), xycoords=("data", "axes fraction"), rotation=30, fontsize=8
-            )
         figure.suptitle(title)
+        label(upper, events)
         figure.savefig(path, dpi=100)
     finally:
         plt.close(figure)
+
+
+def label(axes: plt.Axes, events: Sequence[tuple[float, str]]) -> list[plt.Annotation]:
+    """Writes above the axes what happened when, higher where it would be over what stands there."""
+    # Only when all has its place is known how much of it a word takes.
+    axes.figure.draw_without_rendering()
+    labels, ends = [], []
+    for moment, what in sorted(events):
+        written = axes.annotate(
+            what,
+            (moment, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, _ABOVE),
+            textcoords="offset points",
+            fontsize=_LABEL_POINTS,
+        )
+        extent = written.get_window_extent()
+        row = next((at for at, end in enumerate(ends) if end < extent.x0), len(ends))
+        ends[row : row + 1] = [extent.x1]
+        written.xyann = (0, _ABOVE + row * _ROW * _LABEL_POINTS)
+        labels.append(written)
+    return labels
 
 
 def _draw_waveform(axes: plt.Axes, sound: Signal) -> None:

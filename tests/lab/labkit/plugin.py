@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--artifacts",
         default="artifacts",
-        help="folder for journals, HCI traces, recordings and timings (default: artifacts)",
+        help="folder for journals, HCI traces, recordings and figures (default: artifacts)",
     )
     parser.addoption("--soak", action="store_true", help="run the long scenarios, and those only")
 

@@ -17,24 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labkit.laboratory import MEMORY_FOLDER, Laboratory, Parts
+from labkit import running
+from labkit.laboratory import Laboratory, Parts
 from labkit.radio import Radio
 
 LEAVE = b"\x1d"  # Ctrl-]
 TERMINAL = re.compile(r"Virtual console 1 assigned device '(/dev/pts/\d+)'")
-
-
-def running_machines() -> list[Path]:
-    """The folders of the virtual Pis that run on this host, oldest first."""
-    folders = []
-    places = Path(tempfile.gettempdir()), MEMORY_FOLDER
-    for pid_file in (each for place in places for each in place.glob("dotd-lab-*/pid")):
-        try:
-            os.kill(int(pid_file.read_text()), 0)
-        except (ProcessLookupError, PermissionError, ValueError):
-            continue
-        folders.append(pid_file.parent)
-    return sorted(folders, key=lambda each: each.stat().st_mtime)
 
 
 def terminal_of(folder: Path) -> str:
@@ -90,7 +78,7 @@ def raw(terminal: int) -> Iterator[None]:
 
 def main() -> None:
     """Attaches to the newest running virtual Pi, or boots one."""
-    if machines := running_machines():
+    if machines := running.machines():
         return attach(terminal_of(machines[-1]))
     with Radio() as radio, tempfile.TemporaryDirectory(prefix="dotd-lab-artifacts-") as artifacts:
         laboratory = Laboratory(Parts.from_environment(), Path(artifacts), radio)

@@ -14,6 +14,8 @@ from labkit.phone import Event, Phone
 ANNA, BEN = "+4930123456", "0891234"
 CODECS = {"CVSD": "cvsd", "mSBC": "msbc", "LC3-SWB": "lc3"}
 """What dotctl calls the phones' codecs."""
+PATIENCE = 30.0
+"""Seconds until whoever waits gives up: far more than anything takes, also where all is slow."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Microphone:
 
     name: str | None
     muted: bool
+    echo_problem: str | None
 
 
 # What dotctl shows
@@ -84,7 +87,7 @@ def calls(speaker) -> list[Shown]:
     return [Shown.read(each) for each in speaker.dotctl("calls", "--json").json()]
 
 
-def wait_calls(speaker, *states: str, timeout: float = 10) -> list[Shown]:
+def wait_calls(speaker, *states: str, timeout: float = PATIENCE) -> list[Shown]:
     """Waits until the calls are in these states, in the order in which they came, and returns
     them; without any, until there is no call."""
 
@@ -102,7 +105,7 @@ def wait_caller(speaker, number: str, name: str | None) -> Shown:
         shown = [each for each in calls(speaker) if each.state == "incoming"]
         return [each for each in shown if (each.number, each.name) == (number, name or "")]
 
-    return speaker.pi.wait_for(asked, 10, f"a call of {number!r}, {name!r}")[0]
+    return speaker.pi.wait_for(asked, PATIENCE, f"a call of {number!r}, {name!r}")[0]
 
 
 def told(speaker, phone: Phone) -> Told | None:
@@ -117,7 +120,7 @@ def wait_told(
     speaker,
     phone: Phone,
     condition: Callable[[Told], bool] = lambda _: True,
-    timeout: float = 15,
+    timeout: float = PATIENCE,
     what: str = "the hands-free connection",
 ) -> Told:
     """Waits until the phone is connected for calls and what is shown of it fits."""
@@ -129,7 +132,7 @@ def wait_told(
     return speaker.pi.wait_for(asked, timeout, what)
 
 
-def wait_gone(speaker, phone: Phone, timeout: float = 15) -> None:
+def wait_gone(speaker, phone: Phone, timeout: float = PATIENCE) -> None:
     """Waits until the phone is not connected for calls any more."""
     speaker.pi.wait_for(lambda: told(speaker, phone) is None, timeout, "the end of hands-free")
 
@@ -137,23 +140,23 @@ def wait_gone(speaker, phone: Phone, timeout: float = 15) -> None:
 def microphone(speaker) -> Microphone:
     """What the room is heard with."""
     shown = speaker.status()["microphone"]
-    return Microphone(shown["name"], shown["muted"])
+    return Microphone(shown["name"], shown["muted"], shown["echo_problem"])
 
 
 def wait_microphone(speaker, name: str | None) -> None:
     """Waits until the room is heard with this."""
-    speaker.pi.wait_for(lambda: microphone(speaker).name == name, what=f"microphone {name!r}")
+    speaker.pi.wait_for(lambda: microphone(speaker).name == name, PATIENCE, f"microphone {name!r}")
 
 
 def wait_some_microphone(speaker) -> None:
     """Waits until the room is heard with whatever there is."""
-    speaker.pi.wait_for(lambda: microphone(speaker).name, what="a microphone")
+    speaker.pi.wait_for(lambda: microphone(speaker).name, PATIENCE, "a microphone")
 
 
 # What the phone saw
 
 
-def saw(phone: Phone, kind: str, since: float = 0.0, timeout: float = 10, **details) -> Event:
+def saw(phone: Phone, kind: str, since: float = 0.0, timeout: float = PATIENCE, **details) -> Event:
     """Waits for an event with these details."""
     return phone.wait_event(
         kind,
@@ -166,6 +169,11 @@ def saw(phone: Phone, kind: str, since: float = 0.0, timeout: float = 10, **deta
 def states(phone: Phone) -> list[str]:
     """What the phone's own calls are in."""
     return [call.state.name.lower() for call in phone.call_state()]
+
+
+def wait_states(speaker, phone: Phone, *wanted: str) -> None:
+    """Waits until the phone's own calls are in these states."""
+    speaker.pi.wait_for(lambda: states(phone) == list(wanted), PATIENCE, f"{phone.name}: {wanted}")
 
 
 # What people do

@@ -15,16 +15,22 @@ from telephony import (
     wait_caller,
     wait_calls,
     wait_gone,
+    wait_some_microphone,
     wait_told,
 )
 
 from labkit.phone import PhoneError
+from labkit.pi import SOUND_SERVER
 
 HANDS_FREE_1_9 = 0x0109
-CLAIMS = 0x3E
-"""Three-way calls, callers' numbers, the assistant, our volume, wide band speech (HFP 1.9, 6.3)."""
+CLAIMS = 0x3F
+"""No echo, three-way calls, callers' numbers, the assistant, our volume, wide band speech (HFP 1.9, 6.3)."""
 SAME_IN_COMMAND = 0x1F
 SUPER_WIDE_BAND = 0x100
+THREADS_OF_A_CALL = ("dotd-voice", "data-loop")
+"""What codes a call's sound, and what hands it to PipeWire: PipeWire's own, within dotd."""
+REAL_TIME = {"FF", "RR"}
+"""How ps calls the classes that go before all others."""
 ATTACKS = ["attack_open_hands_free", "attack_open_voice"]
 CALLERS = [
     ("+4930123456", None),
@@ -127,6 +133,37 @@ def test_call_is_shown_answered_and_ended_at_the_speaker(speaker, calling):
     wait_calls(speaker)
     assert states(phone) == []
     assert told(speaker, phone).voice is None
+
+
+def listeners(speaker):
+    """The names of all streams that capture sound, whatever it is of."""
+    objects = speaker.pi.sh(f"{SOUND_SERVER} pw-dump").json()
+    nodes = [(each.get("info") or {}).get("props") or {} for each in objects]
+    capturing = [node for node in nodes if node.get("media.class", "").startswith("Stream/Input/")]
+    return [node["node.name"] for node in capturing]
+
+
+def classes(speaker, thread):
+    """How the threads of dotd that have this in their name are scheduled."""
+    pid = speaker.pi.sh("systemctl show -P MainPID dotd").stdout.strip()
+    lines = speaker.pi.sh(f"ps -L -o cls=,comm= -p {pid}").stdout.splitlines()
+    named = [line.split(maxsplit=1) for line in lines]
+    return [scheduled for scheduled, name in named if thread in name]
+
+
+def test_microphone_is_listened_to_in_a_call_only_and_in_real_time(speaker, calling):
+    phone = calling()
+    wait_some_microphone(speaker)
+    assert not listeners(speaker), "there is no call"
+    talk(speaker, phone)
+    ours = [f"dotd.microphone.{phone.address.replace(':', '_')}"]
+    speaker.pi.wait_for(lambda: listeners(speaker) == ours, what="the only listener")
+    for thread in THREADS_OF_A_CALL:
+        scheduled = classes(speaker, thread)
+        assert scheduled and set(scheduled) <= REAL_TIME, (thread, scheduled)
+    hang_up(speaker, phone)
+    speaker.pi.wait_for(lambda: not listeners(speaker), what="the end of listening")
+    wait_some_microphone(speaker)
 
 
 def test_call_that_rings_is_refused_or_given_up(speaker, calling):
@@ -287,9 +324,10 @@ def test_one_of_several_calls_is_ended(speaker, calling):
     assert left.number == BEN and states(phone) == ["active"]
 
 
-def test_voice_moves_to_the_phone_and_back(speaker, calling):
-    phone = calling()
-    talk(speaker, phone)
+@pytest.mark.parametrize("model", ["iphone", "plain"])
+def test_voice_moves_to_the_phone_and_back(speaker, calling, model):
+    phone = calling(model)
+    codec = talk(speaker, phone)
     for side in ("speaker", "phone"):
         began = speaker.pi.now()
         if side == "speaker":
@@ -300,8 +338,12 @@ def test_voice_moves_to_the_phone_and_back(speaker, calling):
         wait_told(speaker, phone, lambda shown: shown.voice is None, what="no voice")
         wait_calls(speaker, "active")
         call(speaker, "transfer")
-        saw(phone, "asked", began, what="audio")
-        wait_told(speaker, phone, lambda shown: shown.voice == "msbc", what="the voice")
+        if model == "plain":
+            # It negotiates no codec, so the speaker opens the link itself.
+            assert saw(phone, "audio", began, state="open").details["by"] == "speaker"
+        else:
+            saw(phone, "asked", began, what="audio")
+        wait_told(speaker, phone, lambda shown: shown.voice == codec, what="the voice")
     assert states(phone) == ["active"]
 
 

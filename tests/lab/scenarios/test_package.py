@@ -6,6 +6,10 @@ import subprocess
 from labkit import signals
 
 EARLIER = "0.0.9"
+UNITS = ("dotd", "dotd-pipewire", "dotd-wireplumber")
+KEPT = ("/var/lib/dotd/state.toml", "/etc/dotd/dotd.toml")
+OURS = ("/var/lib/dotd", "/etc/dotd", "/run/dotd", "/run/dotd-bluetooth", "/usr/share/dotd")
+"""Folders of nobody else's."""
 
 
 def test_apt_installs_all_it_needs_and_purge_leaves_nothing(fresh_pi, package, phone):
@@ -16,9 +20,11 @@ def test_apt_installs_all_it_needs_and_purge_leaves_nothing(fresh_pi, package, p
     assert phone.sees(pi.address), "nobody is trusted, so the window is open"
     phone.pair(pi.address)
     check_plays(pi, phone)
-    pi.sh("systemctl is-active dotd dotd-pipewire dotd-wireplumber")
-    exposure = pi.sh("systemd-analyze security --no-pager dotd | tail -1").stdout
-    assert float(exposure.split(":")[1].split()[0]) <= 3.0, exposure
+    pi.sh(f"systemctl is-active {' '.join(UNITS)}")
+    for unit in UNITS:
+        exposure = pi.sh(f"systemd-analyze security --no-pager {unit} | tail -1").stdout
+        level = re.search(r": (\d+\.\d) ", exposure)
+        assert level and float(level[1]) <= 3.0, exposure
     check_purge_removes_everything(pi)
 
 
@@ -66,11 +72,16 @@ def check_plays(pi, phone):
 
 
 def check_purge_removes_everything(pi):
+    listed = "dpkg --listfiles dotd | while read -r path; do [ -d $path ] || echo $path; done"
+    files = pi.sh(listed).stdout.split()
+    assert "/usr/bin/dotd" in files
     pi.sh("apt-get remove -y -q dotd")
-    assert pi.sh("ls /var/lib/dotd/state.toml /etc/dotd/dotd.toml").rc == 0
+    pi.sh(f"ls {' '.join(KEPT)} && getent passwd dotd")
     pi.sh("apt-get purge -y -q dotd")
-    for path in ("/var/lib/dotd", "/etc/dotd", "/run/dotd", "/usr/bin/dotd"):
-        assert pi.sh(f"test -e {path}", check=False).rc == 1, f"{path} is left"
+    left = pi.sh(f"ls -d {' '.join([*OURS, *files])}", check=False).stdout
+    assert left == "", f"left: {left}"
+    for database in ("passwd", "group"):
+        assert pi.sh(f"getent {database} dotd", check=False).rc == 2, f"dotd is left in {database}"
     assert pi.sh("systemctl list-unit-files 'dotd*' --no-legend", check=False).stdout == ""
     assert pi.sh("systemctl --failed --no-legend").stdout == ""
     assert pi.sh("systemctl is-active bluetooth").stdout == "active\n"

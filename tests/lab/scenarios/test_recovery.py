@@ -6,6 +6,7 @@ from labkit import analysis, signals
 from labkit.phone import PhoneError
 
 TONES = (441.0, 997.0)
+GRAPH = "PIPEWIRE_RUNTIME_DIR=/run/dotd"
 
 
 def check_plays(speaker, phone):
@@ -73,6 +74,7 @@ def test_state_that_cannot_be_read_is_moved_aside(speaker, phone, content):
     speaker.wait_ready()
     kept = speaker.pi.sh("cd /var/lib/dotd; for f in state.toml.*; do cat $f; done").stdout
     assert kept == content, "what could not be read is lost"
+    assert "/var/lib/dotd/state.toml." in speaker.status()["memory_lost"]
     speaker.invite(phone)
     check_plays(speaker, phone)
 
@@ -151,6 +153,20 @@ def test_pipewire_killed_while_it_plays(speaker, phone):
     part = samples[-clock.rate :]
     for tones, frequency in zip(analysis.tones(part, clock.rate), TONES, strict=True):
         assert tones and abs(tones[0].frequency - frequency) < 0.005 * frequency
+
+
+def test_sound_is_found_again_while_others_look_at_the_graph(speaker):
+    """PipeWire keeps a change of the defaults from all who listen while somebody else begins to."""
+    look = f"while :; do {GRAPH} timeout 5 pw-dump >/dev/null 2>&1 || :; done"
+    speaker.wait_ready()
+    speaker.pi.sh(f"systemd-run --unit=looking sh -c '{look}'")
+    try:
+        for _ in range(8):
+            speaker.pi.sh("systemctl kill -s KILL dotd-pipewire")
+            speaker.pi.wait_status(lambda status: status["sound"]["state"] != "ready")
+            speaker.wait_ready(timeout=30)
+    finally:
+        speaker.pi.sh("systemctl stop looking")
 
 
 def test_window_ends_even_if_dotd_is_killed(speaker, phone):

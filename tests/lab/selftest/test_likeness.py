@@ -31,7 +31,7 @@ def test_the_same_sound_later_and_softer_is_the_same(speech, level):
     alike = likeness(speech, delayed(speech, 0.7) * signals.decibel(level), RATE)
     assert alike.correlation > 0.999 and alike.intelligibility > 0.99
     assert alike.level == pytest.approx(level, abs=0.01)
-    assert alike.begin == pytest.approx(0.7, abs=1e-4) and alike.wander == 0
+    assert alike.begin == pytest.approx(0.7, abs=1e-4) and alike.wander == alike.jumps == 0
 
 
 def test_what_was_cut_off_at_the_beginning_is_missing(speech):
@@ -57,7 +57,43 @@ def test_a_clock_that_runs_away_costs_nothing(speech):
     heard = np.interp(times, np.arange(len(speech.samples)), speech.samples[:, 0], right=0.0)
     alike = likeness(speech, heard, RATE)
     assert alike.correlation > 0.98
-    assert 0.0004 < alike.wander < 0.0015
+    assert 0.0004 < alike.wander < 0.0015 and alike.jumps == 0
+
+
+@pytest.mark.parametrize("ms", [10, -10])
+@pytest.mark.parametrize("at", [0.9, 1.45, 2.25])
+def test_a_delay_that_jumps_costs_what_is_missing_only(speech, at, ms):
+    """As when a buffer that ran dry is filled again, or one that ran over is emptied."""
+    sound, place = speech.samples[:, 0], round(at * RATE)
+    if ms > 0:
+        heard = np.insert(sound, place, np.zeros(ms * RATE // 1000))
+    else:
+        heard = np.delete(sound, slice(place, place - ms * RATE // 1000))
+    alike = likeness(speech, heard, RATE)
+    assert alike.correlation > 0.98
+    assert alike.wander == pytest.approx(0.01, abs=1e-4) and alike.jumps == 1
+
+
+@pytest.mark.parametrize("phrases", [2, 3])
+@pytest.mark.parametrize("ms", [20, -20])
+def test_a_stream_that_skips_or_repeats_twice_a_second_is_told(phrases, ms):
+    """Piece by piece hardly anything is missing, which is why the jumps are counted."""
+    said = signals.speech(phrases)
+    sound, length = said.samples[:, 0], abs(ms) * RATE // 1000
+    pieces = np.split(sound, range(RATE // 2, len(sound), RATE // 2))
+    if ms > 0:
+        pieces = [np.concatenate([piece, piece[-length:]]) for piece in pieces]
+    else:
+        pieces = [piece[length:] for piece in pieces]
+    alike = likeness(said, np.concatenate(pieces), RATE)
+    assert alike.jumps > 2 and alike.wander > 0.03, alike
+
+
+def test_more_than_one_jump_in_a_word_is_heard(speech):
+    """Each 20 ms of speech come twice, as when packets are repeated."""
+    pieces = np.split(speech.samples[:, 0], range(960, len(speech.samples), 960))
+    stuttered = np.concatenate([piece for piece in pieces[:-1:2] for _ in range(2)])
+    assert likeness(speech, stuttered, RATE).correlation < 0.9
 
 
 def test_noise_and_silence_are_no_speech(speech):

@@ -8,10 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
+from labkit.hci_pump import BroadcomChip, Chip, DeafBroadcomChip
 from labkit.radio import SPEAKER_ADDRESS, Radio, RadioError
 
 LAB = Path(__file__).resolve().parents[1]
-READ_BD_ADDR = bytes.fromhex("01091000")
+READ_BD_ADDR, RESET = bytes.fromhex("01091000"), bytes.fromhex("01030c00")
+BRING_VOICE, KEEP_VOICE = (bytes.fromhex(f"011cfc05{way:02x}02000101") for way in (1, 0))
+DONE = bytes.fromhex("040e04011cfc00")
+VOICE = bytes.fromhex("03010002abcd")
+VERSION = "040e0c01011000 0c00000c {maker} 0000"
 
 
 def address_told_by(controller) -> str:
@@ -58,6 +63,23 @@ def test_rootcanal_dies_with_the_program_that_started_it():
     while alive(rootcanal):
         assert time.monotonic() < deadline, "rootcanal is still running"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("chip", [Chip(), BroadcomChip(), DeafBroadcomChip()])
+def test_chip_says_whose_it_is_and_keeps_the_voice_until_it_obeys(chip):
+    ours, theirs = (bytes.fromhex(VERSION.format(maker=maker)) for maker in ("e000", "0f00"))
+    plain, obeys = type(chip) is Chip, type(chip) is BroadcomChip
+    assert chip.to_guest(ours) == (ours if plain else theirs)
+    assert chip.to_guest(DONE) == DONE
+    assert chip.to_guest(VOICE) == (VOICE if plain else None)
+    assert chip.from_guest(READ_BD_ADDR) is None
+    assert chip.from_guest(BRING_VOICE) == (DONE if obeys else None)
+    assert chip.to_guest(VOICE) == (VOICE if plain or obeys else None)
+    assert chip.from_guest(KEEP_VOICE) == (DONE if obeys else None)
+    assert chip.to_guest(VOICE) == (VOICE if plain else None)
+    chip.from_guest(BRING_VOICE)
+    assert chip.from_guest(RESET) is None
+    assert chip.to_guest(VOICE) == (VOICE if plain else None)
 
 
 def alive(pid: int) -> bool:

@@ -3,57 +3,6 @@
 use super::*;
 
 #[test]
-fn an_answer_sets_aside_whoever_talks() {
-    for (state, end_others, orders) in [
-        (
-            CallState::Incoming,
-            false,
-            [(BEN, CallCommand::Swap), (ANNA, CallCommand::Answer)],
-        ),
-        (
-            CallState::Incoming,
-            true,
-            [(BEN, CallCommand::HangUp), (ANNA, CallCommand::Answer)],
-        ),
-        (
-            CallState::Waiting,
-            false,
-            [(BEN, CallCommand::Swap), (ANNA, CallCommand::Swap)],
-        ),
-        (
-            CallState::Waiting,
-            true,
-            [
-                (BEN, CallCommand::HangUp),
-                (ANNA, CallCommand::ReleaseActive),
-            ],
-        ),
-    ] {
-        let mut life = Life::with_two_callers();
-        life.calls(BEN, &[(1, CallState::Active)]);
-        life.calls(ANNA, &[(1, state)]);
-        life.orders.clear();
-        life.wish(None, CallWish::Answer { end_others });
-        let [(other, first), (phone, last)] = orders;
-        let expected = [(other, command(first)), (phone, asked(&life, last))];
-        assert_eq!(life.hands_free_orders(), expected);
-    }
-}
-
-#[test]
-fn a_phone_that_would_take_up_another_call_keeps_its_sound_instead() {
-    let mut life = Life::with_two_callers();
-    life.calls(BEN, &[(1, CallState::Active), (2, CallState::Waiting)]);
-    life.voice(BEN);
-    life.calls(ANNA, &[(1, CallState::Incoming)]);
-    life.orders.clear();
-    life.wish(Some(ANNA), CallWish::Answer { end_others: false });
-    let answer = asked(&life, CallCommand::Answer);
-    let expected = [(BEN, HandsFreeOrder::EndVoice), (ANNA, answer)];
-    assert_eq!(life.hands_free_orders(), expected);
-}
-
-#[test]
 fn a_call_waits_while_somebody_talks_on_another_phone() {
     let mut life = Life::with_two_callers();
     let shown = |life: &Life| {
@@ -65,9 +14,8 @@ fn a_call_waits_while_somebody_talks_on_another_phone() {
     assert_eq!(shown(&life), CallState::Incoming);
     life.calls(ANNA, &[(1, CallState::Active)]);
     assert_eq!(shown(&life), CallState::Waiting);
-    life.wish(Some(BEN), CallWish::Answer { end_others: false });
-    let answer = asked(&life, CallCommand::Answer);
-    assert!(life.hands_free_orders().contains(&(BEN, answer)));
+    life.calls(ANNA, &[(1, CallState::Held)]);
+    assert_eq!(shown(&life), CallState::Incoming);
 }
 
 #[test]

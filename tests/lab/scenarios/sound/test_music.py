@@ -9,6 +9,9 @@ from labkit.glitches import glitches
 LEVEL = -12.0
 LEFT, RIGHT = 441.0, 997.0
 SECONDS = 3.0
+JITTER_MS = 20.0
+"""A stream begins with a buffer of 40 ms, before anything is known of its jitter. A turn of the graph
+takes 11 ms of it and threads that wake up late 3 ms; the rest is for the lab, which is late too."""
 
 RATES = [16000, 32000, 44100, 48000]
 MODES = ["mono", "dual", "stereo", "joint"]
@@ -110,6 +113,22 @@ def test_lost_packets_cost_short_concealed_gaps(speaker, phone):
     for tones, frequency in zip(analysis.tones(part, heard.rate), (LEFT, RIGHT), strict=True):
         assert abs(tones[0].level - LEVEL) < 0.5
         assert abs(tones[0].frequency - frequency) < 0.005 * frequency
+
+
+def test_jitter_is_not_heard(speaker, phone):
+    speaker.invite(phone)
+    phone.link_quality(jitter_ms=JITTER_MS, seed=11)
+    with speaker.pi.recording() as heard:
+        playback = phone.play(signals.two_tone(LEFT, RIGHT, 10.0, LEVEL))
+        playback.wait()
+        phone.stop()
+    assert playback.dropped == 0
+    spread = 1000 * np.ptp(playback.lateness)
+    assert spread > 0.75 * JITTER_MS, "the air delayed nothing, so this shows nothing"
+    what = f"packets up to {spread:.0f} ms late"
+    check_tones(heard, what=what)
+    part = analysis.steady(heard.samples, heard.rate)
+    assert len(part) > 9.0 * heard.rate, f"{what}: only {len(part) / heard.rate:.1f} s were heard"
 
 
 def test_suspend_is_silent_and_resume_goes_on(speaker, phone):

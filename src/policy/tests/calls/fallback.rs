@@ -1,0 +1,119 @@
+//! What becomes of a call whose voice did not come up.
+
+use super::*;
+
+const CODEC: VoiceCodec = VoiceCodec::Msbc;
+
+impl Life {
+    /// A life in which Anna is in a call, and her voice was on its way up with mSBC.
+    fn with_voice_under_way() -> Self {
+        let mut life = Self::with_two_callers();
+        life.calls(ANNA, &[(1, CallState::Active)]);
+        life.fact(ANNA, HandsFreeFact::CodecChosen { codec: CODEC });
+        life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(1) });
+        life.orders.clear();
+        life
+    }
+
+    fn voice_patience_is_over(&mut self) -> Vec<(Address, HandsFreeOrder)> {
+        self.orders.clear();
+        self.tell(Event::TimerFired {
+            timer: Timer::VoiceReturns,
+        });
+        let waits = self.waits();
+        let asked = self.hands_free_orders();
+        assert_eq!(waits, !asked.is_empty());
+        asked
+    }
+
+    fn waits(&self) -> bool {
+        let armed = |order: &Action| {
+            let timer = Timer::VoiceReturns;
+            matches!(order, Action::ArmTimer { timer: other, .. } if *other == timer)
+        };
+        self.orders.iter().any(armed)
+    }
+}
+
+/// The orders to ask for a plainer codec.
+fn asked() -> [(Address, HandsFreeOrder); 2] {
+    [
+        (ANNA, command(CallCommand::VoiceFailed { codec: CODEC })),
+        (ANNA, command(CallCommand::OpenVoice)),
+    ]
+}
+
+#[test]
+fn a_phone_that_brings_no_other_voice_is_asked_again_and_then_that_is_shown() {
+    let mut life = Life::with_voice_under_way();
+    life.voice_ends(ANNA, Some("no sound"));
+    assert!(life.waits());
+    assert_eq!(life.hands_free_orders()[1..], asked());
+    assert_eq!(life.voice_patience_is_over(), asked());
+    assert_eq!(life.policy.snapshot().voice_problem, None);
+    assert_eq!(life.voice_patience_is_over(), []);
+    let problem = Some("no sound".to_owned());
+    assert_eq!(life.policy.snapshot().voice_problem, problem);
+    assert_eq!(life.voice_patience_is_over(), []);
+    life.voice(ANNA);
+    assert_eq!(life.policy.snapshot().voice_problem, None);
+}
+
+#[test]
+fn a_phone_that_gives_its_voice_up_and_brings_no_other_is_asked_for_a_plainer_one() {
+    let mut life = Life::with_voice_under_way();
+    life.voice_ends(ANNA, None);
+    assert!(life.waits());
+    let end = [(ANNA, HandsFreeOrder::EndVoice)];
+    assert_eq!(life.hands_free_orders(), end, "it may be about to");
+    assert_eq!(life.voice_patience_is_over(), asked());
+    assert_eq!(life.voice_patience_is_over(), asked());
+    assert_eq!(life.voice_patience_is_over(), []);
+    assert!(life.policy.snapshot().voice_problem.is_some());
+}
+
+#[test]
+fn a_phone_that_brings_another_voice_or_has_nothing_to_say_is_not_asked() {
+    let ends: [fn(&mut Life); 5] = [
+        |life| {
+            life.voice(ANNA);
+        },
+        |life| {
+            life.calls(ANNA, &[]);
+        },
+        |life| {
+            life.calls(ANNA, &[(1, CallState::Held)]);
+        },
+        |life| {
+            life.fact(ANNA, HandsFreeFact::Ended { error: None });
+        },
+        |life| {
+            // One that always works has nothing to fall back to.
+            let codec = VoiceCodec::Cvsd;
+            life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
+            life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(2) });
+            life.voice_ends(ANNA, None);
+        },
+    ];
+    for end in ends {
+        for error in [None, Some("no sound")] {
+            let mut life = Life::with_voice_under_way();
+            life.voice_ends(ANNA, error);
+            end(&mut life);
+            assert_eq!(life.voice_patience_is_over(), []);
+            assert_eq!(life.policy.snapshot().voice_problem, None);
+        }
+    }
+}
+
+#[test]
+fn an_assistant_has_a_voice_without_a_call() {
+    let mut life = Life::with_voice_under_way();
+    life.calls(ANNA, &[]);
+    life.fact(ANNA, HandsFreeFact::Assistant { on: true });
+    life.voice_ends(ANNA, Some("no sound"));
+    assert_eq!(life.voice_patience_is_over(), asked());
+    life.fact(ANNA, HandsFreeFact::Assistant { on: false });
+    assert_eq!(life.voice_patience_is_over(), []);
+    assert_eq!(life.policy.snapshot().voice_problem, None);
+}
