@@ -113,8 +113,10 @@ tests() { in_builder cargo test --quiet --locked "$@"; }
 has_newer_rust() { cargo +stable --version && pkg-config --exists libpipewire-0.3 dbus-1 sbc; }
 newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --locked --all-targets; }
 
-# The one for arm64 is only looked at and started, so it is built in half the time and not kept.
+# The one for arm64 is only looked at and started, so it is built in half the time and not kept;
+# with --full it is the one that a Raspberry Pi gets.
 quick_package() {
+    [ "$mode" != --full ] || { package "$1"; return; }
     CARGO_PROFILE_RELEASE_OPT_LEVEL=0 package "$1"
     local status=$?
     rm -f "$dist"/dotd_*_"$1".deb
