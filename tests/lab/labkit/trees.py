@@ -19,6 +19,9 @@ SUITE = "trixie"
 LAB = Path(__file__).parent.parent
 MOUNT_POINTS = ("repo", "work", "dist", "cargo", "target", "lab")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+# What a command mounts ends with it, also when it is killed: nothing of the host's stays mounted
+# in a tree that somebody may remove.
+PRIVATE_MOUNTS = ("unshare", "--mount", "--propagation", "private")
 
 
 def packages(name: str) -> list[str]:
@@ -63,9 +66,8 @@ def run_in(
     """Runs a command in a tree, with folders of the host mounted in it and, if asked for, what
     it takes to use the host's network.
 
-    The mounts live in a mount namespace of their own: they end with the command, whatever
-    happens, and nobody else sees them. The command runs as the caller unless root is asked for,
-    so that what it writes is the caller's.
+    Nobody else sees the mounts. The command runs as the caller unless root is asked for, so that
+    what it writes is the caller's.
     """
     script = ["set -e"]
 
@@ -99,8 +101,7 @@ def run_in(
             + ["chroot", *user, str(tree), "/bin/sh", "-c", inside]
         )
     )
-    unshare = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", "\n".join(script)]
-    return subprocess.run(host.as_root(unshare))
+    return subprocess.run(host.as_root([*PRIVATE_MOUNTS, "/bin/sh", "-c", "\n".join(script)]))
 
 
 def check(done: subprocess.CompletedProcess, what: str) -> None:
@@ -114,6 +115,7 @@ def _bootstrap(tree: Path, wanted: list[str], options: list[str]) -> None:
     host.run(
         host.as_root(
             [
+                *PRIVATE_MOUNTS,
                 "mmdebstrap",
                 "--mode=root",
                 "--components=main",
