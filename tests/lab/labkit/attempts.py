@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from labkit import calm
 from labkit.call_taker import CallTaker
 from labkit.figures import Figure
 from labkit.link import GuestError
@@ -36,6 +37,7 @@ class Attempts:
     def one(self, what: str) -> Iterator[None]:
         """Ends what goes wrong in the block: it is told and counted, and all begins anew."""
         self._tried += 1
+        calm.collect()
         try:
             yield
         except (GuestError, PhoneError) as failure:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from labkit import calm
 from labkit.link import GuestError
 from labkit.laboratory import Laboratory, Parts
 from labkit.phone import Phone
@@ -137,6 +138,7 @@ def phones(radio: Radio) -> Iterator[Callable[..., list[Phone]]]:
     yield make
     for phone in made:
         phone.close()
+    calm.collect()
 
 
 @pytest.fixture

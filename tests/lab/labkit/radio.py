@@ -23,6 +23,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from labkit import calm
+
 SPEAKER_ADDRESS = "DA:4C:10:DE:00:01"
 """The address of the virtual Pi's first adapter, the same in every run."""
 
@@ -86,6 +88,7 @@ class Radio:
         self._test: socket.socket | None = None
 
     def __enter__(self) -> Radio:
+        calm.keep()
         self.start()
         return self
 
