@@ -107,8 +107,12 @@ spare() {
     "$@"
 }
 
-lint() { in_builder cargo clippy --quiet --all-targets --locked -- -D warnings; }
-tests() { in_builder cargo test --quiet --locked "$@"; }
+# Compiles the tests by way of clippy, as `cargo clippy` does, so that all is compiled once only.
+tests() {
+    in_builder env RUSTC_WORKSPACE_WRAPPER=clippy-driver \
+        CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo test --quiet --locked "$@"
+}
+lint() { tests --all-targets --no-run; }
 
 has_newer_rust() { cargo +stable --version && pkg-config --exists libpipewire-0.3 dbus-1 sbc; }
 newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --locked --all-targets; }
@@ -117,7 +121,8 @@ newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --l
 # with --full it is the one that a Raspberry Pi gets.
 quick_package() {
     [ "$mode" != --full ] || { package "$1"; return; }
-    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 package "$1"
+    DOTD_CARGO_OPTIONS='--config profile.release.opt-level=0 --config profile.release.package."*".opt-level=0' \
+        package "$1"
     local status=$?
     rm -f "$dist"/dotd_*_"$1".deb
     return "$status"
@@ -148,16 +153,15 @@ step 'package for amd64' package amd64
 if [ "$mode" = --fast ]; then
     step 'package for arm64' quick_package arm64
 else
-    step 'kernel and images of the virtual Pi' finished setup
     deb=$(ls "$dist"/dotd_*_amd64.deb 2>/dev/null)
     # What is still to be compiled runs beside what measures no sound.
     aside lint spare lint
-    aside tests spare tests --no-run
     aside arm64 spare quick_package arm64
     # Phones among themselves, without a guest: in real time, on all cores, and several at a time,
     # for they wait most of it.
     suite 'lab: its own tests' env DOTD_LAB_SLOWNESS=1 DOTD_LAB_GUESTLESS=1 \
         "$lab" run tests/lab/selftest --bare --numprocesses 4
+    step 'kernel and images of the virtual Pi' finished setup
     for round in $(seq "$rounds"); do
         number=$([ "$rounds" = 1 ] || echo ", round $round")
         # Where no sound is measured the processor need not be spared: in real time.
@@ -167,8 +171,6 @@ else
         if [ "$round" = 1 ]; then
             step 'lint' finished lint
             step 'package for arm64' finished arm64
-            # Why they do not compile, if they do not, they say themselves.
-            finished tests >/dev/null
             suite 'unit and integration tests' tests
         fi
         suite "lab: scenarios of sound$number" \

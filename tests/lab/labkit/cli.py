@@ -84,8 +84,10 @@ def dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         return 0
     # Who only looks into a Pi that runs needs no package for it, and no core.
     looks_in = options.command == "shell" and bool(running.machines())
+    # No guest is started; nor do the lab's own tests.
+    guestless = bool(os.environ.get("DOTD_LAB_GUESTLESS"))
     with host.making():
-        made = setup.everything()
+        made = setup.guestless() if guestless else setup.everything()
         if options.command == "setup":
             return 0
         package = None if looks_in else choose_package(options, made)
@@ -99,8 +101,7 @@ def dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         module = [f"labkit.{options.command}"]
     command = [str(made.python), "-m", *module, *rest]
     try:
-        if looks_in or os.environ.get("DOTD_LAB_GUESTLESS"):
-            # No guest is started; nor do the lab's own tests.
+        if looks_in or guestless:
             return subprocess.run(command, env=environment).returncode
         with core.of_its_own() as number:
             environment["DOTD_LAB_CORE"] = str(number)

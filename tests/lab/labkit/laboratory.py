@@ -40,24 +40,20 @@ def quick_folder() -> Path | None:
 class Parts:
     """What `lab setup` and `lab build` made, handed to the session by its environment."""
 
-    kernel: Path
-    image: Path
     tools: Path
+    kernel: Path | None
+    image: Path | None
     package: Path | None
 
     @classmethod
     def from_environment(cls) -> Parts:
         """Reads what `lab run` exported."""
-        try:
-            package = os.environ.get("DOTD_LAB_PACKAGE")
-            return cls(
-                Path(os.environ["DOTD_LAB_KERNEL"]),
-                Path(os.environ["DOTD_LAB_IMAGE"]),
-                Path(os.environ["DOTD_LAB_TOOLS"]),
-                Path(package) if package else None,
-            )
-        except KeyError as missing:
-            raise GuestError(f"{missing} is not set: start the tests by `tests/lab/lab run`") from None
+        names = "TOOLS", "KERNEL", "IMAGE", "PACKAGE"
+        found = [os.environ.get(f"DOTD_LAB_{name}") for name in names]
+        tools, *others = (Path(part) if part else None for part in found)
+        if not tools:
+            raise GuestError("the lab's tools are not known: start the tests by `tests/lab/lab run`")
+        return cls(tools, *others)
 
 
 @dataclass
@@ -87,7 +83,10 @@ class Laboratory:
         """A Pi fresh from the image, without dotd."""
         self._boots += 1
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=quick_folder()))
-        machine = Machine(self.parts.kernel, self.parts.image, self.parts.tools, folder)
+        kernel, image = self.parts.kernel, self.parts.image
+        if not kernel or not image:
+            raise GuestError("this run has no virtual Pi: leave DOTD_LAB_GUESTLESS out")
+        machine = Machine(kernel, image, self.parts.tools, folder)
         pi = Pi(machine, self.radio)
         try:
             with self.timed("boot to agent"):

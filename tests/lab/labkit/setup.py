@@ -25,36 +25,50 @@ class Made:
 
     builder: Path
     guest: Path
-    kernel: Path
-    image: Path
     tools: Path
     python: Path
+    kernel: Path | None = None
+    image: Path | None = None
 
     def environment(self, package: Path | None) -> dict[str, str]:
         """What the programs in the lab's Python find the parts by (laboratory.Parts)."""
         variables = {
             **os.environ,
-            "DOTD_LAB_KERNEL": str(self.kernel),
-            "DOTD_LAB_IMAGE": str(self.image),
             "DOTD_LAB_TOOLS": str(self.tools),
             "DOTD_LAB_SYSROOT": str(self.guest),
             "PYTHONPATH": str(trees.LAB),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        variables.pop("DOTD_LAB_PACKAGE", None)
-        if package:
-            variables["DOTD_LAB_PACKAGE"] = str(package)
+        for name, part in (
+            ("DOTD_LAB_KERNEL", self.kernel),
+            ("DOTD_LAB_IMAGE", self.image),
+            ("DOTD_LAB_PACKAGE", package),
+        ):
+            variables.pop(name, None)
+            if part:
+                variables[name] = str(part)
         return variables
 
 
 def everything() -> Made:
     """Sets up what is missing."""
+    without_guest = guestless()
+    return Made(
+        builder=without_guest.builder,
+        guest=without_guest.guest,
+        kernel=kernel.obtain(without_guest.builder),
+        image=image.obtain(without_guest.guest),
+        tools=without_guest.tools,
+        python=without_guest.python,
+    )
+
+
+def guestless() -> Made:
+    """Sets up what phones among themselves take."""
     host.check_platform()
     host.install_missing()
-    builder, guest = trees.builder(), trees.guest()
-    return Made(
-        builder, guest, kernel.obtain(builder), image.obtain(guest), tools.obtain(builder), venv()
-    )
+    builder = trees.builder()
+    return Made(builder, trees.guest(), tools.obtain(builder), venv())
 
 
 def builder() -> Path:
@@ -86,7 +100,7 @@ def build(architecture: str, builder_tree: Path) -> Path:
         raise host.SetupError(f"{script} is not there, so there is no package to try: use --bare")
     dist = cache.folder() / "dist" / architecture
     # How cargo is to build may be said from outside, for one that only has to be quick.
-    asked = {name: value for name, value in os.environ.items() if name.startswith("CARGO_PROFILE_")}
+    asked = {name: os.environ[name] for name in ("DOTD_CARGO_OPTIONS",) if name in os.environ}
     with cache.lock("package"), host.step(f"building the package for {architecture}"):
         cache.remove(dist)
         done = in_builder(

@@ -57,9 +57,10 @@ def run(tmp_path_factory):
     there, scenarios = (tmp_path_factory.mktemp(name) for name in ("there", "scenarios"))
     (scenarios / "conftest.py").write_text(STAND_IN)
     (scenarios / "test_five.py").write_text(SCENARIOS)
-    made = setup.Made(there, there, there, there, there, Path(sys.executable))
+    python = Path(sys.executable)
+    made = setup.Made(there, there, tools=there, python=python, kernel=there, image=there)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli.setup, "everything", lambda: made)
+        patch.setattr(cli.setup, "guestless", lambda: made)
         patch.setenv("DOTD_LAB_GUESTLESS", "1")
         patch.chdir(there)
         yield lambda *options: cli.main(["run", f"{scenarios}/test_five.py", "--bare", *options])
