@@ -87,7 +87,7 @@ impl Controls {
 /// One stream, as the real-time thread knows it.
 pub(super) struct Turner {
     source: Option<Box<dyn Source + Send>>,
-    inlet: Inlet,
+    inlet: Inlet<Box<dyn Source + Send>>,
     controls: Arc<Controls>,
     gain: Gain,
     hush: Gain,
@@ -101,7 +101,7 @@ pub(super) struct Turner {
 
 impl Turner {
     pub(super) fn new(
-        inlet: Inlet,
+        inlet: Inlet<Box<dyn Source + Send>>,
         controls: Arc<Controls>,
         (rate, channels): (u32, u8),
         reference: Option<Arc<Reference>>,
@@ -210,7 +210,7 @@ mod tests {
     }
 
     struct Bench {
-        hatch: Hatch,
+        hatch: Hatch<Box<dyn Source + Send>>,
         controls: Arc<Controls>,
         turner: Turner,
     }

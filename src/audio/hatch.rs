@@ -1,81 +1,77 @@
-//! How sources get to the real-time thread and back.
+//! How sources and sinks get to the real-time thread and back.
 //!
-//! Invariant: a source is made and dropped on the audio thread only. The real-time thread takes it,
-//! plays it and gives it back; neither side waits, allocates or frees on the way.
+//! Invariant: each is made and dropped on the audio thread only. The real-time thread takes it, uses
+//! it and gives it back; neither side waits, allocates or frees on the way.
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use crate::pcm::Source;
-
-/// How many sources may be under way. One is usual; more when a phone starts and stops while the
-/// graph does not turn.
+/// How many may be under way. One is usual; more when a phone starts and stops while the graph does
+/// not turn.
 const PLACES: usize = 4;
 
-type Boxed = Box<dyn Source + Send>;
-
 /// The audio thread's side.
-pub(super) struct Hatch {
-    fresh: Producer<Boxed>,
-    spent: Consumer<Boxed>,
+pub(super) struct Hatch<T> {
+    fresh: Producer<T>,
+    spent: Consumer<T>,
 }
 
 /// The real-time thread's side.
-pub(super) struct Inlet {
-    fresh: Consumer<Boxed>,
-    spent: Producer<Boxed>,
+pub(super) struct Inlet<T> {
+    fresh: Consumer<T>,
+    spent: Producer<T>,
 }
 
 /// Makes both sides.
-pub(super) fn hatch() -> (Hatch, Inlet) {
+pub(super) fn hatch<T>() -> (Hatch<T>, Inlet<T>) {
     let (into, fresh) = RingBuffer::new(PLACES);
-    // One more than can come in, for the source in hand.
+    // One more than can come in, for the one in hand.
     let (back, spent) = RingBuffer::new(PLACES + 1);
     let hatch = Hatch { fresh: into, spent };
     (hatch, Inlet { fresh, spent: back })
 }
 
-impl Hatch {
-    /// Says whether a source can be handed over.
+impl<T> Hatch<T> {
+    /// Says whether one can be handed over.
     pub(super) fn has_room(&self) -> bool {
         !self.fresh.is_full()
     }
 
-    /// Hands a source over, to be played in place of the one before.
+    /// Hands one over, to be used in place of the one before.
     ///
     /// # Errors
-    /// Gives the source back when there is no room.
-    pub(super) fn hand(&mut self, source: Boxed) -> Result<(), Boxed> {
+    /// Gives it back when there is no room.
+    pub(super) fn hand(&mut self, fresh: T) -> Result<(), T> {
         self.sweep();
         self.fresh
-            .push(source)
-            .map_err(|rtrb::PushError::Full(source)| source)
+            .push(fresh)
+            .map_err(|rtrb::PushError::Full(fresh)| fresh)
     }
 
     /// Drops what came back.
     pub(super) fn sweep(&mut self) {
-        while let Ok(source) = self.spent.pop() {
-            drop(source);
+        while let Ok(spent) = self.spent.pop() {
+            drop(spent);
         }
     }
 }
 
-impl Inlet {
-    /// Puts the newest source into the place of the one in hand, if there is a newer one.
-    pub(super) fn take(&mut self, hand: &mut Option<Boxed>) {
+impl<T> Inlet<T> {
+    /// Puts the newest into the place of the one in hand, if there is a newer one.
+    pub(super) fn take(&mut self, hand: &mut Option<T>) {
         while !self.spent.is_full() {
-            let Ok(source) = self.fresh.pop() else {
+            let Ok(fresh) = self.fresh.pop() else {
                 return;
             };
             self.give_back(hand);
-            *hand = Some(source);
+            *hand = Some(fresh);
         }
     }
 
-    /// Gives the source in hand back; keeps it when there is no room.
-    pub(super) fn give_back(&mut self, hand: &mut Option<Boxed>) {
-        if let Some(source) = hand.take() {
-            if let Err(rtrb::PushError::Full(source)) = self.spent.push(source) {
-                *hand = Some(source);
+    /// Gives the one in hand back; keeps it when there is no room.
+    pub(super) fn give_back(&mut self, hand: &mut Option<T>) {
+        if let Some(spent) = hand.take() {
+            if let Err(rtrb::PushError::Full(spent)) = self.spent.push(spent) {
+                *hand = Some(spent);
             }
         }
     }
@@ -86,7 +82,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::pcm::{Cycle, Pace};
+    use crate::pcm::{Cycle, Pace, Source};
+
+    type Boxed = Box<dyn Source + Send>;
 
     struct Plays(
         f32,
@@ -110,7 +108,7 @@ mod tests {
     #[test]
     fn the_newest_source_plays_and_the_others_come_back_to_be_dropped() {
         let alive = Arc::new(());
-        let (mut hatch, mut inlet) = hatch();
+        let (mut hatch, mut inlet) = hatch::<Boxed>();
         let mut hand = None;
         inlet.take(&mut hand);
         assert_eq!(heard(&mut hand), None);
@@ -132,7 +130,7 @@ mod tests {
     #[test]
     fn a_full_hatch_gives_the_source_back() {
         let alive = Arc::new(());
-        let (mut hatch, mut inlet) = hatch();
+        let (mut hatch, mut inlet) = hatch::<Boxed>();
         for _ in 0..PLACES {
             assert!(hatch.has_room());
             assert!(hatch.hand(Box::new(Plays(1.0, Arc::clone(&alive)))).is_ok());

@@ -1,9 +1,10 @@
 //! Who wants to hear the room.
 //!
-//! Invariant: whoever listens has a capture stream exactly while there is a microphone, and has it
-//! on that microphone and without the echo of its voice; only after PipeWire refused one it takes a
-//! while until the next. At any time a listener has one sink at most. The wish to listen outlives
-//! the server, the streams do not. Without a canceller there is echo rather than silence.
+//! Invariant: whoever listens, or is about to, has a capture stream exactly while there is a
+//! microphone, and has it on that microphone and without the echo of its voice; only after PipeWire
+//! refused one it takes a while until the next. A stream rests until somebody listens. At any time a
+//! listener has one sink at most. The wish to listen outlives the server, the streams do not. Without
+//! a canceller there is echo rather than silence.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -39,7 +40,8 @@ pub(super) struct Listening {
 struct Listener {
     name: String,
     rate: u32,
-    sinks: Sinks,
+    /// None before it listens.
+    sinks: Option<Sinks>,
     capture: Option<(Hearing, Capture)>,
     refusal: Option<Refusal>,
 }
@@ -65,7 +67,7 @@ struct Refusal {
 /// What is to be done about a listener's stream.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    /// It is as it should be, there or not.
+    /// It is about what it should be about, or rightly not there.
     Keep,
     /// It is about something else, of which there can be none.
     Drop,
@@ -91,15 +93,18 @@ fn step(
 }
 
 impl Listening {
-    /// Takes a listener in, in place of the one there was for this phone.
+    /// Takes in somebody who is about to listen, in place of the listener there was for this phone.
+    pub(super) fn prepare(&mut self, phone: Address, name: String, rate: u32) {
+        self.listeners.insert(phone, Listener::new(name, rate));
+    }
+
+    /// Takes a listener in, in place of the one there was for this phone; it takes over what was
+    /// prepared for it.
     pub(super) fn begin(&mut self, phone: Address, name: String, rate: u32, sinks: Sinks) {
-        let listener = Listener {
-            name,
-            rate,
-            sinks,
-            capture: None,
-            refusal: None,
-        };
+        let before = self.listeners.remove(&phone);
+        let prepared = before.filter(|it| it.sinks.is_none() && it.rate == rate);
+        let mut listener = prepared.unwrap_or_else(|| Listener::new(name, rate));
+        listener.sinks = Some(sinks);
         self.listeners.insert(phone, listener);
     }
 
@@ -134,11 +139,13 @@ impl Listening {
                 (Step::Make, Some(microphone), Some(hearing)) => {
                     self.made += 1;
                     let named = (*phone, self.made);
-                    let sink = listener.sink(voice, &mut self.echo_problem);
-                    listener.hear(core, named, (microphone, hearing), sink, inbox, now);
+                    // With its sink, before the next one is made.
+                    listener.capture = None;
+                    listener.prepare(core, named, (microphone, hearing), inbox, now);
                 }
                 (Step::Drop | Step::Make, ..) => listener.capture = None,
             }
+            listener.hear(*phone, voice, &mut self.echo_problem, now);
         }
     }
 
@@ -178,16 +185,46 @@ impl Listening {
 }
 
 impl Listener {
-    /// Makes the next sink, in place of the one before. What the microphone hears of `voice` does
-    /// not come through to it.
-    fn sink(
+    fn new(name: String, rate: u32) -> Self {
+        Self {
+            name,
+            rate,
+            sinks: None,
+            capture: None,
+            refusal: None,
+        }
+    }
+
+    /// Has the stream that rests listen, if that is wanted.
+    fn hear(
         &mut self,
+        phone: Address,
+        voice: Option<&Voice>,
+        problem: &mut Option<String>,
+        now: Instant,
+    ) {
+        let Some(sinks) = &self.sinks else {
+            return;
+        };
+        let rests = self.capture.take_if(|(_, it)| !it.is_awake());
+        let Some((hearing, mut capture)) = rests else {
+            return;
+        };
+        let sink = sinks();
+        let sink = self.without_echo(sink, voice, problem);
+        match capture.wake(sink) {
+            Ok(()) => self.capture = Some((hearing, capture)),
+            Err(error) => self.refuse(phone, hearing.microphone, &error.to_string(), now),
+        }
+    }
+
+    /// Makes a sink that what the microphone hears of `voice` does not come through to.
+    fn without_echo(
+        &self,
+        sink: Box<dyn Sink + Send>,
         voice: Option<&Voice>,
         problem: &mut Option<String>,
     ) -> Box<dyn Sink + Send> {
-        // With its sink, before the next one is made.
-        self.capture = None;
-        let sink = (self.sinks)();
         let Some(reference) = voice.and_then(|it| it.reference(self.rate)) else {
             return sink;
         };
@@ -207,18 +244,18 @@ impl Listener {
         }
     }
 
-    fn hear(
+    /// Makes a stream that rests.
+    fn prepare(
         &mut self,
         core: &CoreRc,
         (phone, serial): (Address, u64),
         (microphone, hearing): (&Endpoint, Hearing),
-        sink: Box<dyn Sink + Send>,
         inbox: &Rc<RefCell<Inbox>>,
         now: Instant,
     ) {
         let (core, named) = (core.clone(), (phone, serial));
         let stream = (self.name.as_str(), self.rate);
-        match Capture::new(core, named, stream, microphone, sink, inbox) {
+        match Capture::new(core, named, stream, microphone, inbox) {
             Ok(capture) => self.capture = Some((hearing, capture)),
             Err(error) => self.refuse(phone, hearing.microphone, &error.to_string(), now),
         }

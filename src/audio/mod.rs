@@ -165,6 +165,12 @@ impl Audio {
         self.send(Order::Release { key });
     }
 
+    /// Has a capture stream ready that rests, so that little of what is said is lost once somebody
+    /// [listens](Self::listen) for this phone at the same rate. The microphone is not heard until then.
+    pub fn prepare_to_listen(&self, phone: Address, name: String, rate: u32) {
+        self.send(Order::PrepareToListen { phone, name, rate });
+    }
+
     /// Gives what the microphone hears to a sink of `sinks`, as one channel at `rate` Hz, in place
     /// of what was done so for this phone before. The stream is seen as `name`. Microphones and
     /// servers may come and go meanwhile: each time sound begins anew, in a new sink. Where echo
@@ -178,7 +184,7 @@ impl Audio {
         });
     }
 
-    /// Listens for this phone no more, and drops its sink.
+    /// Listens for this phone no more, and drops its sink; nor is anything ready for it any more.
     pub fn stop_listening(&self, phone: Address) {
         self.send(Order::StopListening { phone });
     }

@@ -248,6 +248,9 @@ impl Room {
                 rate,
                 sinks,
             } => self.listening.begin(phone, name, rate, sinks),
+            Order::PrepareToListen { phone, name, rate } => {
+                self.listening.prepare(phone, name, rate);
+            }
             Order::StopListening { phone } => self.listening.end(phone),
             Order::Reconfigure(settings) => self.reconfigure(settings),
             // The loop ends before it comes to that.

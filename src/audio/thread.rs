@@ -53,6 +53,11 @@ pub(super) enum Order {
     Release {
         key: StreamKey,
     },
+    PrepareToListen {
+        phone: Address,
+        name: String,
+        rate: u32,
+    },
     Listen {
         phone: Address,
         name: String,

@@ -38,7 +38,7 @@ pub(super) struct Voice {
     stream: StreamRc,
     serial: u64,
     controls: Arc<Controls>,
-    hatch: Hatch,
+    hatch: Hatch<Box<dyn Source + Send>>,
     rate: u32,
     channels: u8,
     /// What it plays, if it is the other end of a call.

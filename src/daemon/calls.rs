@@ -14,8 +14,8 @@ use crate::bluetooth::{BluetoothError, GatewaySocket, VoiceSocket};
 use crate::config::{self, Settings};
 use crate::handsfree::{self, Abilities, Links, Voice};
 use crate::pcm::{Melody, Recording, RingTone};
-use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
-use crate::policy::calls::facts::VoiceId;
+use crate::policy::calls::event::{ExpectedVoice, HandsFreeFact, HandsFreeOrder, VoiceSpec};
+use crate::policy::calls::facts::{VoiceCodec, VoiceId};
 use crate::policy::model::{Address, Volume};
 use crate::policy::{Event, SoundAction};
 
@@ -142,6 +142,8 @@ impl Executor {
                 self.calls.links.command(phone, request, command);
             }
             HandsFreeOrder::Close => self.calls.links.close(phone),
+            HandsFreeOrder::ExpectVoice { voice: Some(voice) } => self.expect_voice(phone, voice),
+            HandsFreeOrder::ExpectVoice { voice: None } => self.silence(phone),
             HandsFreeOrder::LetVoiceIn { id, voice } => {
                 let link = self.bluetooth.let_voice_in(id, voice.codec);
                 self.calls.expect(phone, voice, link);
@@ -158,8 +160,7 @@ impl Executor {
                 }
             }
             HandsFreeOrder::EndVoice => {
-                self.audio.stop_listening(phone);
-                self.audio.release(StreamKey::Voice(phone));
+                self.silence(phone);
                 self.calls.voices.remove(&phone);
             }
             HandsFreeOrder::SetVoiceVolume { volume } => {
@@ -177,6 +178,24 @@ impl Executor {
                 }
             }
         }
+    }
+
+    /// Prepares what a voice will take.
+    fn expect_voice(&self, phone: Address, voice: ExpectedVoice) {
+        let ExpectedVoice {
+            codec,
+            name,
+            volume,
+        } = voice;
+        let spec = stream(name.clone(), codec, volume);
+        self.audio.prepare(StreamKey::Voice(phone), spec);
+        self.audio.prepare_to_listen(phone, name, codec.rate());
+    }
+
+    /// Lets go of what a voice takes.
+    fn silence(&self, phone: Address) {
+        self.audio.stop_listening(phone);
+        self.audio.release(StreamKey::Voice(phone));
     }
 
     /// Takes over whether echo is to be cancelled.
@@ -289,18 +308,22 @@ impl Executor {
             return;
         };
         let spec = &talking.spec;
-        let rate = spec.codec.rate();
-        let stream = StreamSpec {
-            name: spec.name.clone(),
-            role: Role::Communication,
-            rate,
-            channels: 1,
-            volume: spec.volume,
-        };
-        let key = StreamKey::Voice(phone);
-        self.audio.play(key, stream, voice.source());
-        let name = spec.name.clone();
-        self.audio.listen(phone, name, rate, voice.sinks());
+        let (key, name) = (StreamKey::Voice(phone), spec.name.clone());
+        let played = stream(name.clone(), spec.codec, spec.volume);
+        self.audio.play(key, played, voice.source());
+        self.audio
+            .listen(phone, name, spec.codec.rate(), voice.sinks());
+    }
+}
+
+/// Returns what the stream of a voice is.
+fn stream(name: String, codec: VoiceCodec, volume: Volume) -> StreamSpec {
+    StreamSpec {
+        name,
+        role: Role::Communication,
+        rate: codec.rate(),
+        channels: 1,
+        volume,
     }
 }
 

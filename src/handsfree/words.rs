@@ -53,6 +53,9 @@ pub(super) fn facts(
                 HandsFreeFact::Told {
                     gateway: gateway(ready.status),
                 },
+                HandsFreeFact::VoiceLikely {
+                    codec: likely(ready.negotiates_codec),
+                },
             ];
         }
         // The one ends the link, and the list says that a call rings.
@@ -81,6 +84,15 @@ pub(super) fn facts(
         },
     };
     vec![fact]
+}
+
+/// Whoever negotiates does so for more than CVSD; what is more than mSBC few have.
+fn likely(negotiates_codec: bool) -> VoiceCodec {
+    if negotiates_codec {
+        VoiceCodec::Msbc
+    } else {
+        VoiceCodec::Cvsd
+    }
 }
 
 /// Says a command in the machine's words.

@@ -39,6 +39,11 @@ pub enum HandsFreeFact {
         /// It does.
         on: bool,
     },
+    /// How the phone's next voice link will most likely be coded, before it chose.
+    VoiceLikely {
+        /// How.
+        codec: VoiceCodec,
+    },
     /// The phone chose how the next voice link is coded; it opens the link.
     CodecChosen {
         /// How.
@@ -104,6 +109,17 @@ pub struct VoiceSpec {
     pub muted: bool,
 }
 
+/// What is known of a voice link that is about to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedVoice {
+    /// What will come through it, most likely.
+    pub codec: VoiceCodec,
+    /// What its stream is called, as people will see it: the phone's name.
+    pub name: String,
+    /// How loud.
+    pub volume: Volume,
+}
+
 /// An order about a phone's calls.
 #[must_use = "an action does nothing until it is carried out"]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +134,11 @@ pub enum HandsFreeOrder {
     },
     /// Close the service level connection.
     Close,
+    /// Be ready to play a voice and to hear the room for it.
+    ExpectVoice {
+        /// What is about to come; nothing when it will not come after all.
+        voice: Option<ExpectedVoice>,
+    },
     /// Let the phone open the voice link it asked for.
     LetVoiceIn {
         /// Which question.

@@ -18,6 +18,7 @@ mod asked;
 mod auto_answer;
 mod fallback;
 mod hush;
+mod ready;
 mod told;
 mod voice;
 
@@ -75,6 +76,12 @@ struct Link {
     calls: Vec<CallStatus>,
     /// How the next voice link is coded.
     codec: VoiceCodec,
+    /// How the next voice link will be coded, as far as can be guessed.
+    likely: VoiceCodec,
+    /// The phone said that it is about to open a voice link.
+    announced: bool,
+    /// The voice that everything is prepared for.
+    expected: Option<VoiceCodec>,
     voice: Voice,
     /// The voice link that was ordered last: whatever is told of another one is late.
     voice_id: VoiceId,
@@ -104,6 +111,9 @@ impl Default for Link {
             gateway: Gateway::default(),
             calls: Vec::new(),
             codec: VoiceCodec::default(),
+            likely: VoiceCodec::default(),
+            announced: false,
+            expected: None,
             voice: Voice::None,
             voice_id: VoiceId::default(),
             missing: None,
@@ -154,9 +164,10 @@ impl Policy {
             HandsFreeFact::Assistant { on } => self.with_link(phone, |link| link.assistant = on),
             HandsFreeFact::SpeakerVolume { steps } => self.call_volume_moved(phone, steps, out),
             HandsFreeFact::MicrophoneVolume { steps } => self.microphone_moved(phone, steps, out),
-            HandsFreeFact::CodecChosen { codec } => {
-                self.with_link(phone, |link| link.codec = codec);
+            HandsFreeFact::VoiceLikely { codec } => {
+                self.with_link(phone, |link| link.likely = codec);
             }
+            HandsFreeFact::CodecChosen { codec } => self.codec_chosen(phone, codec),
             HandsFreeFact::VoiceLeftToUs => self.voice_left_to_us(phone, out),
             HandsFreeFact::VoiceAsked { id } => self.voice_asked(phone, id, out),
             HandsFreeFact::VoiceUp { voice } => self.voice_up(phone, voice, out),
@@ -206,6 +217,9 @@ impl Policy {
             }
             if link.voice != Voice::None {
                 Self::order(phone, HandsFreeOrder::EndVoice, out);
+            } else if link.expected.is_some() {
+                let voice = None;
+                Self::order(phone, HandsFreeOrder::ExpectVoice { voice }, out);
             }
             for known in link.calls {
                 out.tell(Story::call_ended(&name, phone, &known.call));
@@ -226,6 +240,8 @@ impl Policy {
         let Some(link) = self.calls.links.get_mut(&phone) else {
             return;
         };
+        // What the phone chose for a call that is over.
+        link.announced &= !calls.is_empty();
         let before = std::mem::take(&mut link.calls);
         let mut came = None;
         for call in calls {
@@ -288,6 +304,7 @@ impl Policy {
             }));
         }
         self.attend_to_music(out);
+        self.attend_to_expected_voices(out);
     }
 
     /// Returns how loud we are to ring; less loud while people talk.

@@ -44,6 +44,9 @@ impl Policy {
         self.calls.last_voice = VoiceId(last + 1);
         link.voice_id = self.calls.last_voice;
         link.voice = Voice::Wanted;
+        link.announced = false;
+        // What was prepared is the voice's own now.
+        link.expected = None;
         link.missing = None;
         self.voice_spec(phone)
     }
@@ -145,6 +148,7 @@ impl Policy {
             let (phone, voice) = voice;
             Self::order(phone, HandsFreeOrder::PlayVoice { voice }, out);
         }
+        self.expect_voices_again(out);
     }
 
     /// Returns how loud a phone's calls are.

@@ -4,6 +4,7 @@ mod allowed;
 mod answer;
 mod auto_answer;
 mod fallback;
+mod ready;
 mod voice;
 mod wishes;
 
@@ -62,13 +63,24 @@ impl Life {
         self.ask(Request::Call { phone, wish })
     }
 
+    /// But for those to be ready.
     fn hands_free_orders(&mut self) -> Vec<(Address, HandsFreeOrder)> {
         let orders = self.taken().into_iter();
         let ours = orders.filter_map(|action| match action {
+            Action::HandsFree {
+                order: HandsFreeOrder::ExpectVoice { .. },
+                ..
+            } => None,
             Action::HandsFree { phone, order } => Some((phone, order)),
             _ => None,
         });
         ours.collect()
+    }
+
+    /// What comes through the voice link of one of the phones, as clients see it.
+    fn voice_shown(&self, phone: usize) -> Option<VoiceCodec> {
+        let snapshot = self.policy.snapshot();
+        snapshot.phones[phone].hands_free.as_ref().unwrap().voice
     }
 
     fn refusal(&mut self) -> RejectionKind {
@@ -140,14 +152,7 @@ fn a_voice_is_let_in_as_the_phone_chose_it_and_only_with_its_service_level() {
     ));
     let voice = life.last_voice();
     life.fact(ANNA, HandsFreeFact::VoiceUp { voice });
-    assert_eq!(
-        life.policy.snapshot().phones[0]
-            .hands_free
-            .as_ref()
-            .unwrap()
-            .voice,
-        Some(codec)
-    );
+    assert_eq!(life.voice_shown(0), Some(codec));
     life.fact(ANNA, HandsFreeFact::Ended { error: None });
     assert_eq!(life.hands_free_orders(), [(ANNA, HandsFreeOrder::EndVoice)]);
     let id = QuestionId(2);
@@ -249,13 +254,9 @@ fn a_word_that_comes_too_late_says_nothing_of_the_present_voice() {
     let early = life.last_voice();
     life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(2) });
     assert!(early < life.last_voice());
-    let shown = |life: &Life| {
-        let phones = life.policy.snapshot().phones;
-        phones[0].hands_free.as_ref().unwrap().voice
-    };
     life.orders.clear();
     life.fact(ANNA, HandsFreeFact::VoiceUp { voice: early });
-    assert_eq!(shown(&life), None, "the other one is not up yet");
+    assert_eq!(life.voice_shown(0), None, "the other one is not up yet");
     for error in [None, Some("late".to_owned())] {
         let voice = early;
         life.fact(ANNA, HandsFreeFact::VoiceEnded { voice, error });
@@ -263,10 +264,14 @@ fn a_word_that_comes_too_late_says_nothing_of_the_present_voice() {
     assert_eq!(life.taken(), []);
     let voice = life.last_voice();
     life.fact(ANNA, HandsFreeFact::VoiceUp { voice });
-    assert_eq!(shown(&life), Some(VoiceCodec::Cvsd));
+    assert_eq!(life.voice_shown(0), Some(VoiceCodec::Cvsd));
     life.fact(BEN, HandsFreeFact::VoiceAsked { id: QuestionId(3) });
     life.fact(ANNA, HandsFreeFact::VoiceEnded { voice, error: None });
-    assert_eq!(shown(&life), None, "another phone's is not a later one");
+    assert_eq!(
+        life.voice_shown(0),
+        None,
+        "another phone's is not a later one"
+    );
 }
 
 #[test]

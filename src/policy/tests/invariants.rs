@@ -222,6 +222,8 @@ struct Observer {
     streams: BTreeSet<TransportId>,
     /// The phones that have a voice link, or wait for one.
     voices: BTreeSet<Address>,
+    /// Those that are ready for a voice.
+    expected: BTreeSet<Address>,
     /// The phones that owe an answer to a client.
     owing: BTreeSet<(Address, RequestId)>,
 }
@@ -288,6 +290,15 @@ impl Observer {
                 assert!(policy.is_trusted(phone) && voice.volume <= policy.rules.max_volume);
                 assert!(policy.hands_free_status(phone).is_some());
                 self.voices.insert(phone);
+                self.expected.remove(&phone);
+            }
+            HandsFreeOrder::OpenVoice { .. } | HandsFreeOrder::ExpectVoice { voice: None } => {
+                self.expected.remove(&phone);
+            }
+            HandsFreeOrder::ExpectVoice { voice: Some(voice) } => {
+                assert!(policy.is_trusted(phone) && voice.volume <= policy.rules.max_volume);
+                assert!(!self.voices.contains(&phone));
+                self.expected.insert(phone);
             }
             HandsFreeOrder::EndVoice => {
                 self.voices.remove(&phone);
@@ -302,6 +313,8 @@ impl Observer {
     /// Who may not use calls is connected for them only until those there were are over, and
     /// whoever asked for something is answered.
     fn check_calls(&self, policy: &Policy) {
+        let linked = |phone: &Address| policy.hands_free_status(*phone).is_some();
+        assert!(self.expected.iter().all(linked), "{:?}", self.expected);
         for phone in policy.snapshot().phones {
             if let Some(hands_free) = phone.hands_free.filter(|_| !phone.calls_allowed) {
                 let address = phone.address;

@@ -26,6 +26,8 @@ from labkit.voice import CODECS, MSBC, CodecName, VoiceCodec
 
 CALLER = "+4930123456"
 VOICE_TIMEOUT = 10.0
+RINGING = 1.0
+"""Seconds: nobody answers sooner."""
 
 FAR_TONE = signals.tone(700, 4.0, -12, MSBC.rate)
 NEAR_TONE = signals.tone(1100, 8.0, -12, MICROPHONE_RATE)
@@ -69,6 +71,7 @@ def talk(taker: CallTaker, phone: Phone, codec: CodecName = "msbc") -> tuple[flo
     """Somebody calls and is answered; returns when that was told, and the voice link's event."""
     phone.ring(CALLER)
     taker.wait_ringing()
+    clock.sleep(RINGING)
     pressed = clock.now()
     taker.answer()
     opened = phone.wait_event(

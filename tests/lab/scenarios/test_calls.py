@@ -136,11 +136,14 @@ def test_call_is_shown_answered_and_ended_at_the_speaker(speaker, calling):
 
 
 def listeners(speaker):
-    """The names of all streams that capture sound, whatever it is of."""
+    """Which streams there are to capture sound, whatever it is of, and which of them do so."""
     objects = speaker.pi.sh(f"{SOUND_SERVER} pw-dump").json()
-    nodes = [(each.get("info") or {}).get("props") or {} for each in objects]
-    capturing = [node for node in nodes if node.get("media.class", "").startswith("Stream/Input/")]
-    return [node["node.name"] for node in capturing]
+    nodes = [each["info"] for each in objects if "props" in (each.get("info") or {})]
+    return [
+        (info["props"]["node.name"], info["state"] == "running")
+        for info in nodes
+        if info["props"].get("media.class", "").startswith("Stream/Input/")
+    ]
 
 
 def classes(speaker, thread):
@@ -155,9 +158,11 @@ def test_microphone_is_listened_to_in_a_call_only_and_in_real_time(speaker, call
     phone = calling()
     wait_some_microphone(speaker)
     assert not listeners(speaker), "there is no call"
-    talk(speaker, phone)
-    ours = [f"dotd.microphone.{phone.address.replace(':', '_')}"]
-    speaker.pi.wait_for(lambda: listeners(speaker) == ours, what="the only listener")
+    ours = f"dotd.microphone.{phone.address.replace(':', '_')}"
+    phone.ring(ANNA)
+    speaker.pi.wait_for(lambda: listeners(speaker) == [(ours, False)], what="who will listen")
+    call(speaker, "answer")
+    speaker.pi.wait_for(lambda: listeners(speaker) == [(ours, True)], what="the only listener")
     for thread in THREADS_OF_A_CALL:
         scheduled = classes(speaker, thread)
         assert scheduled and set(scheduled) <= REAL_TIME, (thread, scheduled)

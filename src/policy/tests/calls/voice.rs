@@ -46,14 +46,7 @@ fn the_voice_of_a_phone_that_leaves_it_to_us_is_opened_here() {
     assert_eq!(voice.id, life.last_voice());
     let voice = voice.id;
     life.fact(ANNA, HandsFreeFact::VoiceUp { voice });
-    assert_eq!(
-        life.policy.snapshot().phones[0]
-            .hands_free
-            .as_ref()
-            .unwrap()
-            .voice,
-        Some(VoiceCodec::Cvsd)
-    );
+    assert_eq!(life.voice_shown(0), Some(VoiceCodec::Cvsd));
     life.orders.clear();
     life.fact(ANNA, HandsFreeFact::VoiceLeftToUs);
     assert_eq!(life.taken(), [], "it has one");

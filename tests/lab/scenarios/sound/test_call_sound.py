@@ -25,6 +25,7 @@ from telephony import (
 
 from labkit import analysis, signals
 from labkit.likeness import Likeness, likeness
+from labkit.pi import SOUND_SERVER
 from labkit.recording import Room
 from labkit.voice import CODECS
 
@@ -42,6 +43,14 @@ ECHO = "[calls]\necho-cancelling = false\n"
 CANCELLER = "/usr/lib/*/spa-0.2/aec/libspa-aec-webrtc.so"
 NO_PHONE_S_OWN = "AT+NREC=0"
 """Has a phone leave cancelling echo to the speaker (HFP 1.9, 4.24)."""
+
+
+def voices_ready(speaker):
+    """How many streams for voices rest, linked to what they will be heard on."""
+    objects = speaker.pi.sh(f"{SOUND_SERVER} pw-dump").json()
+    links = [each["info"]["output-node-id"] for each in objects if each["type"].endswith(":Link")]
+    resting = [each["info"]["props"] for each in objects if each["id"] in links]
+    return len([each for each in resting if each.get("media.role") == "Communication"])
 
 
 def turn_up(speaker, phone):
@@ -139,6 +148,23 @@ def test_two_people_hear_each_other(speaker, calling, codec, model):
     assert phone.voice_counts.gaps == phone.voice_counts.bad == 0
     check_pace(heard, codec)
     hang_up(speaker, phone)
+
+
+@pytest.mark.parametrize(("model", "codec"), [("iphone", "msbc"), ("plain", "cvsd")])
+def test_first_word_is_heard_though_it_comes_with_the_answer(speaker, calling, model, codec):
+    phone = calling(model)
+    rate = CODECS[codec].rate
+    word = signals.speech(1)
+    phone.keep_talking(word.at(rate))
+    phone.ring(ANNA)
+    speaker.pi.wait_for(lambda: voices_ready(speaker) == 1, what="the stream for the voice")
+    began = speaker.pi.now()
+    with speaker.pi.recording() as heard:
+        call(speaker, "answer")
+        assert saw(phone, "audio", began, state="open").details["codec"] == codec
+        wait_until(speaker, speaker.pi.now() + word.seconds + 0.5)
+    alike = likeness(word, heard.samples, heard.rate, rate)
+    assert alike.correlation >= 0.95, alike
 
 
 def test_both_are_heard_while_both_speak(speaker, calling, laboratory):
