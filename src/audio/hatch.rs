@@ -1,7 +1,7 @@
 //! How sources and sinks get to the real-time thread and back.
 //!
-//! Invariant: each is made and dropped on the audio thread only. The real-time thread takes it, uses
-//! it and gives it back; neither side waits, allocates or frees on the way.
+//! Invariant: none is dropped on the real-time thread, which takes it, uses it and gives it back to the
+//! audio thread; neither side waits, allocates or frees on the way.
 
 use rtrb::{Consumer, Producer, RingBuffer};
 

@@ -102,7 +102,10 @@ impl Listening {
     /// prepared for it.
     pub(super) fn begin(&mut self, phone: Address, name: String, rate: u32, sinks: Sinks) {
         let before = self.listeners.remove(&phone);
-        let prepared = before.filter(|it| it.sinks.is_none() && it.rate == rate);
+        let prepared = before.filter(|it| {
+            let rests = it.sinks.is_none() && it.capture.is_some();
+            rests && (&it.name, it.rate) == (&name, rate)
+        });
         let mut listener = prepared.unwrap_or_else(|| Listener::new(name, rate));
         listener.sinks = Some(sinks);
         self.listeners.insert(phone, listener);
@@ -263,7 +266,8 @@ impl Listener {
 
     fn refuse(&mut self, phone: Address, microphone: u64, error: &str, now: Instant) {
         let told = self.refusal.is_some_and(|it| it.microphone == microphone);
-        if told {
+        // Nobody listens yet, or it was told: it is tried again.
+        if told || self.sinks.is_none() {
             tracing::debug!(%phone, error, "PipeWire still does not let a call hear the room");
         } else {
             tracing::warn!(

@@ -54,7 +54,7 @@ pub(super) fn facts(
                     gateway: gateway(ready.status),
                 },
                 HandsFreeFact::VoiceLikely {
-                    codec: likely(ready.negotiates_codec),
+                    codec: voice_codec(ready.likely_codec),
                 },
             ];
         }
@@ -84,15 +84,6 @@ pub(super) fn facts(
         },
     };
     vec![fact]
-}
-
-/// Whoever negotiates does so for more than CVSD; what is more than mSBC few have.
-fn likely(negotiates_codec: bool) -> VoiceCodec {
-    if negotiates_codec {
-        VoiceCodec::Msbc
-    } else {
-        VoiceCodec::Cvsd
-    }
 }
 
 /// Says a command in the machine's words.

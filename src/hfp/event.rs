@@ -64,6 +64,8 @@ pub struct Ready {
     pub call_hold: CallHold,
     /// Both sides negotiate the codec; otherwise it is CVSD.
     pub negotiates_codec: bool,
+    /// How the phone's voice will most likely be coded: more than mSBC few phones have.
+    pub likely_codec: Codec,
     /// The phone sends its own ring tone.
     pub in_band_ring: bool,
     /// What the phone says of itself.

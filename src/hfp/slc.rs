@@ -7,6 +7,7 @@
 //! BRSF ─ [BAC] ─ CIND=? ─ CIND? ─ CMER ─ [CHLD=?] ─ [BIND= ─ BIND=? ─ BIND?] ─▶ ready
 //! ```
 
+use super::codec::Codec;
 use super::command::Failure;
 use super::event::{Event, Fault, Ready};
 use super::features::{AgFeatures, HfFeatures};
@@ -132,6 +133,7 @@ impl Machine {
             features: self.ag,
             call_hold: self.call_hold,
             negotiates_codec: self.negotiates_codec,
+            likely_codec: self.likely_codec(),
             in_band_ring: self.in_band_ring,
             status: self.told_status.clone(),
         }));
@@ -144,6 +146,14 @@ impl Machine {
         }
         self.set_up();
         self.review_calls();
+    }
+
+    fn likely_codec(&self) -> Codec {
+        if self.negotiates_codec && self.codecs.has(Codec::Msbc) {
+            Codec::Msbc
+        } else {
+            Codec::Cvsd
+        }
     }
 
     /// Switches on what can be switched on. A phone may refuse any of it.

@@ -199,6 +199,7 @@ impl Policy {
             Timer::MusicReturns => self.music_returns(out),
             Timer::AutoAnswer => self.auto_answer_due(now, out),
             Timer::SettingAside => self.setting_aside_patience_over(now, out),
+            Timer::VoiceComes => self.next_voices_are_late(out),
             Timer::VoiceReturns => self.voice_patience_over(out),
         }
     }

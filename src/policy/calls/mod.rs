@@ -51,6 +51,8 @@ pub(super) struct Calls {
     answering: Option<answer::Answering>,
     /// The phones whose call was set aside for one that was not answered after all, and for whom.
     to_take_up: BTreeMap<Address, RequestId>,
+    /// How each phone last chose to have its voice coded.
+    chosen: BTreeMap<Address, VoiceCodec>,
     /// The phones that may not use calls and were told of.
     refused: BTreeSet<Address>,
     /// How loud our own ring tone sounds, while it does.
@@ -76,12 +78,7 @@ struct Link {
     calls: Vec<CallStatus>,
     /// How the next voice link is coded.
     codec: VoiceCodec,
-    /// How the next voice link will be coded, as far as can be guessed.
-    likely: VoiceCodec,
-    /// The phone said that it is about to open a voice link.
-    announced: bool,
-    /// The voice that everything is prepared for.
-    expected: Option<VoiceCodec>,
+    next: ready::NextVoice,
     voice: Voice,
     /// The voice link that was ordered last: whatever is told of another one is late.
     voice_id: VoiceId,
@@ -111,9 +108,7 @@ impl Default for Link {
             gateway: Gateway::default(),
             calls: Vec::new(),
             codec: VoiceCodec::default(),
-            likely: VoiceCodec::default(),
-            announced: false,
-            expected: None,
+            next: ready::NextVoice::default(),
             voice: Voice::None,
             voice_id: VoiceId::default(),
             missing: None,
@@ -165,13 +160,13 @@ impl Policy {
             HandsFreeFact::SpeakerVolume { steps } => self.call_volume_moved(phone, steps, out),
             HandsFreeFact::MicrophoneVolume { steps } => self.microphone_moved(phone, steps, out),
             HandsFreeFact::VoiceLikely { codec } => {
-                self.with_link(phone, |link| link.likely = codec);
+                self.voice_likely(phone, codec);
             }
             HandsFreeFact::CodecChosen { codec } => self.codec_chosen(phone, codec),
             HandsFreeFact::VoiceLeftToUs => self.voice_left_to_us(phone, out),
             HandsFreeFact::VoiceAsked { id } => self.voice_asked(phone, id, out),
             HandsFreeFact::VoiceUp { voice } => self.voice_up(phone, voice, out),
-            HandsFreeFact::VoiceUnheard { error } => self.tell_voice_failed(phone, error, out),
+            HandsFreeFact::VoiceUnheard { error } => self.voice_unheard(phone, error, out),
             HandsFreeFact::VoiceEnded { voice, error } => {
                 self.voice_ended(phone, voice, error, out);
             }
@@ -217,7 +212,7 @@ impl Policy {
             }
             if link.voice != Voice::None {
                 Self::order(phone, HandsFreeOrder::EndVoice, out);
-            } else if link.expected.is_some() {
+            } else if link.next.is_prepared() {
                 let voice = None;
                 Self::order(phone, HandsFreeOrder::ExpectVoice { voice }, out);
             }
@@ -240,8 +235,9 @@ impl Policy {
         let Some(link) = self.calls.links.get_mut(&phone) else {
             return;
         };
-        // What the phone chose for a call that is over.
-        link.announced &= !calls.is_empty();
+        if calls.is_empty() {
+            link.next.is_no_more();
+        }
         let before = std::mem::take(&mut link.calls);
         let mut came = None;
         for call in calls {
@@ -304,7 +300,7 @@ impl Policy {
             }));
         }
         self.attend_to_music(out);
-        self.attend_to_expected_voices(out);
+        self.attend_to_next_voices(out);
     }
 
     /// Returns how loud we are to ring; less loud while people talk.

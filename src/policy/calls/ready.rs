@@ -1,60 +1,123 @@
-//! Being ready for a voice before it comes, so that its first word is heard, and the first word to it.
+//! Being ready for a voice before it comes, so that its first word is heard and little of the answer
+//! is lost.
 //!
-//! Invariant: while a call rings or is being made, everything that its voice takes is prepared and
-//! rests: the room is not heard before the voice is here. What no voice came of is let go.
+//! Invariant: while a call rings or is being made, and for a moment after, everything that its voice
+//! takes is prepared and rests: the room is not heard before the voice is here. What no voice came of
+//! in time is let go.
 
-use super::super::{Orders, Policy};
+use std::time::Duration;
+
+use super::super::event::Timer;
+use super::super::{Action, Orders, Policy};
 use super::event::{ExpectedVoice, HandsFreeOrder};
-use super::facts::{CallState, VoiceCodec};
+use super::facts::VoiceCodec;
 use super::{Link, Voice};
 use crate::policy::model::Address;
 
+/// How long a voice may take once its call was answered, or its codec chosen.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// A phone's next voice.
+#[derive(Debug, Default)]
+pub(super) struct NextVoice {
+    /// How it will be coded, as far as can be guessed.
+    likely: VoiceCodec,
+    /// It may come at any moment.
+    awaited: bool,
+    /// It has only so long to come.
+    limited: bool,
+    /// What everything is prepared for.
+    prepared: Option<VoiceCodec>,
+}
+
+impl NextVoice {
+    /// It is here: what was prepared is its own now.
+    pub(super) fn came(&mut self) {
+        *self = Self {
+            likely: self.likely,
+            ..Self::default()
+        };
+    }
+
+    /// Its call is over.
+    pub(super) fn is_no_more(&mut self) {
+        self.awaited = false;
+    }
+
+    /// Says whether anything is prepared for it.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.prepared.is_some()
+    }
+}
+
 impl Link {
-    /// Returns the voice that is about to come, if one is.
-    fn awaits(&self) -> Option<VoiceCodec> {
-        let comes = self.announced
-            || self.has(|state| match state {
-                CallState::Incoming
-                | CallState::Waiting
-                | CallState::Dialing
-                | CallState::Alerting => true,
-                // Its voice follows the answer, unless the phone keeps it.
-                CallState::Active => self.expected.is_some(),
-                CallState::Held => false,
-            });
-        (comes && self.voice == Voice::None).then_some(self.likely)
+    fn is_calling_or_called(&self) -> bool {
+        self.has(|state| !state.is_established())
     }
 }
 
 impl Policy {
+    /// A phone is there: what it chose before it will most likely choose again.
+    pub(super) fn voice_likely(&mut self, phone: Address, codec: VoiceCodec) {
+        let chosen = self.calls.chosen.get(&phone).copied();
+        self.with_link(phone, |link| link.next.likely = chosen.unwrap_or(codec));
+    }
+
     pub(super) fn codec_chosen(&mut self, phone: Address, codec: VoiceCodec) {
-        self.with_link(phone, |link| {
-            link.codec = codec;
-            link.likely = codec;
-            link.announced = link.voice == Voice::None;
-        });
+        let Some(link) = self.calls.links.get_mut(&phone) else {
+            return;
+        };
+        self.calls.chosen.insert(phone, codec);
+        link.codec = codec;
+        link.next.likely = codec;
+        if link.voice == Voice::None {
+            link.next.awaited = true;
+            link.next.limited = false;
+        }
     }
 
     /// Brings what is prepared in line with the voices that are about to come.
-    pub(super) fn attend_to_expected_voices(&mut self, out: &mut Orders) {
+    pub(super) fn attend_to_next_voices(&mut self, out: &mut Orders) {
         let mut changed = Vec::new();
-        for (phone, link) in &mut self.calls.links {
-            let awaited = link.awaits();
-            if link.voice == Voice::None && awaited != link.expected {
-                link.expected = awaited;
-                changed.push((*phone, awaited));
+        let mut limits = false;
+        let silent = |(_, link): &(&Address, &mut Link)| link.voice == Voice::None;
+        for (phone, link) in self.calls.links.iter_mut().filter(silent) {
+            let is_calling_or_called = link.is_calling_or_called();
+            let next = &mut link.next;
+            next.awaited |= is_calling_or_called;
+            let limited = next.awaited && !is_calling_or_called;
+            limits |= limited && !next.limited;
+            next.limited = limited;
+            let wanted = next.awaited.then_some(next.likely);
+            if wanted != next.prepared {
+                next.prepared = wanted;
+                changed.push((*phone, wanted));
             }
         }
         for (phone, codec) in changed {
             let voice = codec.map(|codec| self.expected_voice(phone, codec));
             Self::order(phone, HandsFreeOrder::ExpectVoice { voice }, out);
         }
+        if limits {
+            out.push(Action::ArmTimer {
+                timer: Timer::VoiceComes,
+                after: PATIENCE,
+            });
+        }
+    }
+
+    /// Voices that have not come by now stay on their phones.
+    pub(in crate::policy) fn next_voices_are_late(&mut self, out: &mut Orders) {
+        for link in self.calls.links.values_mut() {
+            link.next.awaited &= !link.next.limited;
+        }
+        self.attend_to_next_voices(out);
     }
 
     /// PipeWire is back, where nothing is prepared any more.
-    pub(super) fn expect_voices_again(&self, out: &mut Orders) {
+    pub(super) fn prepare_voices_again(&self, out: &mut Orders) {
         for (phone, link) in &self.calls.links {
-            if let Some(codec) = link.expected {
+            if let Some(codec) = link.next.prepared {
                 let voice = Some(self.expected_voice(*phone, codec));
                 Self::order(*phone, HandsFreeOrder::ExpectVoice { voice }, out);
             }

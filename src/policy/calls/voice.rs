@@ -44,9 +44,7 @@ impl Policy {
         self.calls.last_voice = VoiceId(last + 1);
         link.voice_id = self.calls.last_voice;
         link.voice = Voice::Wanted;
-        link.announced = false;
-        // What was prepared is the voice's own now.
-        link.expected = None;
+        link.next.came();
         link.missing = None;
         self.voice_spec(phone)
     }
@@ -128,6 +126,14 @@ impl Policy {
         self.attend(out);
     }
 
+    /// PipeWire plays no stream of a phone. What only rests is played later, and told then.
+    pub(super) fn voice_unheard(&self, phone: Address, error: String, out: &mut Orders) {
+        let link = self.calls.links.get(&phone);
+        if link.is_some_and(|link| link.voice != Voice::None) {
+            self.tell_voice_failed(phone, error, out);
+        }
+    }
+
     pub(super) fn tell_voice_failed(&self, phone: Address, error: String, out: &mut Orders) {
         out.tell(Story::VoiceFailed {
             name: self.name_of(phone),
@@ -148,7 +154,7 @@ impl Policy {
             let (phone, voice) = voice;
             Self::order(phone, HandsFreeOrder::PlayVoice { voice }, out);
         }
-        self.expect_voices_again(out);
+        self.prepare_voices_again(out);
     }
 
     /// Returns how loud a phone's calls are.
@@ -189,7 +195,7 @@ impl Policy {
 
     pub(super) fn apply_call_volume(&self, phone: Address, out: &mut Orders) {
         let link = self.calls.links.get(&phone);
-        if link.is_some_and(|link| link.voice != Voice::None) {
+        if link.is_some_and(|link| link.voice != Voice::None || link.next.is_prepared()) {
             let volume = self.call_volume_of(phone);
             Self::order(phone, HandsFreeOrder::SetVoiceVolume { volume }, out);
         }

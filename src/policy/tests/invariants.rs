@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::policy::calls::CallWish;
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder};
-use crate::policy::calls::facts::{Call, CallId, CallState, Direction, VoiceId};
+use crate::policy::calls::facts::{Call, CallId, CallState, Direction, VoiceCodec, VoiceId};
 use crate::policy::model::{CallPhones, PhoneChoice};
 
 fn phone() -> impl Strategy<Value = Address> {
@@ -113,10 +113,20 @@ fn rules() -> impl Strategy<Value = Rules> {
     })
 }
 
+fn codec() -> impl Strategy<Value = VoiceCodec> {
+    prop_oneof![
+        Just(VoiceCodec::Cvsd),
+        Just(VoiceCodec::Msbc),
+        Just(VoiceCodec::Lc3Swb),
+    ]
+}
+
 fn hands_free() -> impl Strategy<Value = HandsFreeFact> {
     let state = prop_oneof![
         Just(CallState::Incoming),
         Just(CallState::Waiting),
+        Just(CallState::Dialing),
+        Just(CallState::Alerting),
         Just(CallState::Active),
         Just(CallState::Held),
     ];
@@ -143,6 +153,8 @@ fn hands_free() -> impl Strategy<Value = HandsFreeFact> {
         1 => any::<u8>().prop_map(|steps| HandsFreeFact::SpeakerVolume { steps }),
         1 => any::<u8>().prop_map(|steps| HandsFreeFact::MicrophoneVolume { steps }),
         1 => Just(HandsFreeFact::VoiceLeftToUs),
+        1 => codec().prop_map(|codec| HandsFreeFact::VoiceLikely { codec }),
+        2 => codec().prop_map(|codec| HandsFreeFact::CodecChosen { codec }),
         2 => request.prop_map(|request| HandsFreeFact::CommandEnded { request, result: Ok(()) }),
     ]
 }
@@ -201,6 +213,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::TimerFired { timer: Timer::AutoAnswer }),
         1 => Just(Event::TimerFired { timer: Timer::SettingAside }),
         1 => Just(Event::TimerFired { timer: Timer::VoiceReturns }),
+        1 => Just(Event::TimerFired { timer: Timer::VoiceComes }),
         6 => (phone(), hands_free()).prop_map(|(phone, fact)| Event::HandsFree { phone, fact }),
         1 => (0..2).prop_map(|id| Event::AdapterRefused {
             id: format!("hci{id}"),
@@ -252,6 +265,12 @@ impl Observer {
                 "after {event:?}"
             );
         }
+        if let Event::TimerFired {
+            timer: Timer::VoiceComes,
+        } = event
+        {
+            self.check_nothing_is_expected_for_nothing(policy);
+        }
         check_trust(policy, event, trusted_before);
         check_what_is_shown(policy);
         self.check_calls(policy);
@@ -286,13 +305,13 @@ impl Observer {
 
     fn check_phone(&mut self, policy: &Policy, phone: Address, order: &HandsFreeOrder) {
         match order {
-            HandsFreeOrder::LetVoiceIn { voice, .. } => {
+            HandsFreeOrder::LetVoiceIn { voice, .. } | HandsFreeOrder::OpenVoice { voice } => {
                 assert!(policy.is_trusted(phone) && voice.volume <= policy.rules.max_volume);
                 assert!(policy.hands_free_status(phone).is_some());
                 self.voices.insert(phone);
                 self.expected.remove(&phone);
             }
-            HandsFreeOrder::OpenVoice { .. } | HandsFreeOrder::ExpectVoice { voice: None } => {
+            HandsFreeOrder::ExpectVoice { voice: None } => {
                 self.expected.remove(&phone);
             }
             HandsFreeOrder::ExpectVoice { voice: Some(voice) } => {
@@ -307,6 +326,14 @@ impl Observer {
                 self.owing.extend(request.map(|id| (phone, id)));
             }
             _ => {}
+        }
+    }
+
+    /// Whatever still rests when a voice has had its time is for a call that is being made or rings.
+    fn check_nothing_is_expected_for_nothing(&self, policy: &Policy) {
+        for phone in &self.expected {
+            let calls = policy.hands_free_status(*phone).unwrap().calls;
+            assert!(calls.iter().any(|it| !it.call.state.is_established()));
         }
     }
 

@@ -85,7 +85,7 @@ def dispatch(options: argparse.Namespace, rest: list[str]) -> int:
     # Who only looks into a Pi that runs needs no package for it, and no core.
     looks_in = options.command == "shell" and bool(running.machines())
     # No guest is started; nor do the lab's own tests.
-    guestless = bool(os.environ.get("DOTD_LAB_GUESTLESS"))
+    guestless = options.command == "run" and bool(os.environ.get("DOTD_LAB_GUESTLESS"))
     with host.making():
         made = setup.guestless() if guestless else setup.everything()
         if options.command == "setup":

@@ -81,11 +81,11 @@ class Laboratory:
 
     def new_pi(self) -> Pi:
         """A Pi fresh from the image, without dotd."""
-        self._boots += 1
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=quick_folder()))
         kernel, image = self.parts.kernel, self.parts.image
         if not kernel or not image:
             raise GuestError("this run has no virtual Pi: leave DOTD_LAB_GUESTLESS out")
+        self._boots += 1
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=quick_folder()))
         machine = Machine(kernel, image, self.parts.tools, folder)
         pi = Pi(machine, self.radio)
         try:

@@ -88,12 +88,13 @@ class Radio:
         self._test: socket.socket | None = None
 
     def __enter__(self) -> Radio:
-        calm.keep()
+        calm.begin()
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+        calm.end()
 
     def start(self) -> None:
         """Starts rootcanal and returns when it takes controllers."""

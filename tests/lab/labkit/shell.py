@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labkit import running
+from labkit import calm, running
 from labkit.laboratory import Laboratory, Parts
 from labkit.radio import Radio
 
@@ -81,6 +81,8 @@ def main() -> None:
     if machines := running.machines():
         return attach(terminal_of(machines[-1]))
     with Radio() as radio, tempfile.TemporaryDirectory(prefix="dotd-lab-artifacts-") as artifacts:
+        # Nobody speaks here, and it may last for days.
+        calm.end()
         laboratory = Laboratory(Parts.from_environment(), Path(artifacts), radio)
         try:
             print("lab: booting a virtual Pi ...")

@@ -136,11 +136,11 @@ def test_call_is_shown_answered_and_ended_at_the_speaker(speaker, calling):
 
 
 def listeners(speaker):
-    """Which streams there are to capture sound, whatever it is of, and which of them do so."""
+    """The streams that are there to capture sound, whatever it is of, and whether they do so."""
     objects = speaker.pi.sh(f"{SOUND_SERVER} pw-dump").json()
     nodes = [each["info"] for each in objects if "props" in (each.get("info") or {})]
     return [
-        (info["props"]["node.name"], info["state"] == "running")
+        (info["props"]["object.serial"], info["props"]["node.name"], info["state"] == "running")
         for info in nodes
         if info["props"].get("media.class", "").startswith("Stream/Input/")
     ]
@@ -160,9 +160,11 @@ def test_microphone_is_listened_to_in_a_call_only_and_in_real_time(speaker, call
     assert not listeners(speaker), "there is no call"
     ours = f"dotd.microphone.{phone.address.replace(':', '_')}"
     phone.ring(ANNA)
-    speaker.pi.wait_for(lambda: listeners(speaker) == [(ours, False)], what="who will listen")
+    ((serial, name, hears),) = speaker.pi.wait_for(lambda: listeners(speaker), what="who will listen")
+    assert (name, hears) == (ours, False)
     call(speaker, "answer")
-    speaker.pi.wait_for(lambda: listeners(speaker) == [(ours, True)], what="the only listener")
+    same = [(serial, ours, True)]
+    speaker.pi.wait_for(lambda: listeners(speaker) == same, what="the only listener")
     for thread in THREADS_OF_A_CALL:
         scheduled = classes(speaker, thread)
         assert scheduled and set(scheduled) <= REAL_TIME, (thread, scheduled)

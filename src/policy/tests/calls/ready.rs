@@ -39,6 +39,24 @@ fn while_a_call_comes_all_is_ready_for_its_voice_which_takes_it_over() {
     }
 }
 
+/// Says whether the voice that is expected has only so long to come, from now on.
+fn limited(life: &Life) -> bool {
+    life.orders.iter().any(|action| {
+        matches!(
+            action,
+            Action::ArmTimer {
+                timer: Timer::VoiceComes,
+                ..
+            }
+        )
+    })
+}
+
+fn late(life: &mut Life) {
+    let timer = Timer::VoiceComes;
+    life.tell(Event::TimerFired { timer });
+}
+
 #[test]
 fn what_no_voice_came_of_is_let_go() {
     let calls = |calls| HandsFreeFact::Calls { calls };
@@ -58,6 +76,78 @@ fn what_no_voice_came_of_is_let_go() {
 }
 
 #[test]
+fn a_voice_has_only_so_long_to_come_once_nothing_rings_any_more() {
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    assert!(!limited(&life));
+    late(&mut life);
+    assert_eq!(expected(&mut life).len(), 1, "it rings on");
+    life.calls(ANNA, &[(1, CallState::Active)]);
+    assert!(limited(&life));
+    life.orders.clear();
+    life.fact(ANNA, HandsFreeFact::SpeakerVolume { steps: 3 });
+    assert!(!limited(&life), "it runs already");
+    late(&mut life);
+    assert_eq!(expected(&mut life), [(ANNA, None)], "it stays on the phone");
+    life.calls(ANNA, &[(1, CallState::Active), (2, CallState::Waiting)]);
+    assert_eq!(expected(&mut life).len(), 1);
+    life.calls(ANNA, &[(1, CallState::Active)]);
+    assert!(limited(&life));
+}
+
+#[test]
+fn a_codec_that_is_chosen_without_a_call_is_waited_for_as_long() {
+    for fails_before in [false, true] {
+        let mut life = Life::with_two_callers();
+        if fails_before {
+            life.calls(ANNA, &[(1, CallState::Active)]);
+            let codec = VoiceCodec::Msbc;
+            life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
+            life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(1) });
+            life.voice_ends(ANNA, Some("no"));
+            life.calls(ANNA, &[]);
+        }
+        life.orders.clear();
+        let codec = VoiceCodec::Cvsd;
+        life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
+        assert!(limited(&life));
+        assert_eq!(expected(&mut life), [(ANNA, Some((codec, 60)))]);
+        late(&mut life);
+        assert_eq!(expected(&mut life), [(ANNA, None)]);
+    }
+}
+
+#[test]
+fn a_stream_that_cannot_even_rest_is_not_told_before_there_is_something_to_hear() {
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    let unheard = || HandsFreeFact::VoiceUnheard { error: "no".into() };
+    let told = |life: &mut Life| {
+        let stories = life.stories();
+        let failed = |story: &Story| matches!(story, Story::VoiceFailed { .. });
+        stories.iter().any(failed)
+    };
+    life.orders.clear();
+    life.fact(ANNA, unheard());
+    assert!(!told(&mut life));
+    life.voice(ANNA);
+    life.orders.clear();
+    life.fact(ANNA, unheard());
+    assert!(told(&mut life));
+}
+
+#[test]
+fn what_is_ready_is_as_loud_as_calls_are_by_now() {
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    life.orders.clear();
+    life.fact(ANNA, HandsFreeFact::SpeakerVolume { steps: 3 });
+    let volume = Volume::new(20).unwrap();
+    let order = HandsFreeOrder::SetVoiceVolume { volume };
+    assert_eq!(life.hands_free_orders(), [(ANNA, order)]);
+}
+
+#[test]
 fn the_room_is_ready_for_what_the_phone_chose() {
     let mut life = Life::with_two_callers();
     likely(&mut life, VoiceCodec::Msbc);
@@ -67,7 +157,9 @@ fn the_room_is_ready_for_what_the_phone_chose() {
         life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
         assert_eq!(expected(&mut life), [(ANNA, Some((codec, 60)))]);
     }
-    life.calls(ANNA, &[]);
+    life.fact(ANNA, HandsFreeFact::Ended { error: None });
+    life.fact(ANNA, HandsFreeFact::Ready);
+    likely(&mut life, VoiceCodec::Msbc);
     life.orders.clear();
     life.calls(ANNA, &[(2, CallState::Incoming)]);
     let last = Some((VoiceCodec::Cvsd, 60));

@@ -46,7 +46,7 @@ NO_PHONE_S_OWN = "AT+NREC=0"
 
 
 def voices_ready(speaker):
-    """How many streams for voices rest, linked to what they will be heard on."""
+    """How many streams for voices are linked to what they will be heard on."""
     objects = speaker.pi.sh(f"{SOUND_SERVER} pw-dump").json()
     links = [each["info"]["output-node-id"] for each in objects if each["type"].endswith(":Link")]
     resting = [each["info"]["props"] for each in objects if each["id"] in links]
@@ -150,10 +150,19 @@ def test_two_people_hear_each_other(speaker, calling, codec, model):
     hang_up(speaker, phone)
 
 
-@pytest.mark.parametrize(("model", "codec"), [("iphone", "msbc"), ("plain", "cvsd")])
-def test_first_word_is_heard_though_it_comes_with_the_answer(speaker, calling, model, codec):
+@pytest.mark.parametrize(
+    ("model", "codec", "guessed"),
+    [("iphone", "msbc", True), ("plain", "cvsd", True), ("android-swb", "lc3", False)],
+)
+def test_first_word_is_heard_though_it_comes_with_the_answer(
+    speaker, calling, model, codec, guessed
+):
     phone = calling(model)
     rate = CODECS[codec].rate
+    if not guessed:
+        # From then on it is known.
+        assert talk(speaker, phone) == codec
+        hang_up(speaker, phone)
     word = signals.speech(1)
     phone.keep_talking(word.at(rate))
     phone.ring(ANNA)
