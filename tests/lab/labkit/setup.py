@@ -7,9 +7,12 @@ remakes what depends on it.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,27 +142,49 @@ def in_builder(
     binds["/dist"] = dist or cache.folder() / "dist"
     for path in binds.values():
         path.mkdir(parents=True, exist_ok=True)
-    forget_other_clone(binds["/target"])
     variables = {"CARGO_HOME": "/cargo", "CARGO_TARGET_DIR": "/target", **(environment or {})}
-    return trees.run_in(
-        builder_tree,
-        command,
-        binds,
-        read_only={"/repo": REPOSITORY},
-        environment=variables,
-        folder="/repo",
-        network=True,
-    )
+    with made_of_this_clone(binds["/target"]):
+        return trees.run_in(
+            builder_tree,
+            command,
+            binds,
+            read_only={"/repo": REPOSITORY},
+            environment=variables,
+            folder="/repo",
+            network=True,
+        )
+
+
+@contextmanager
+def made_of_this_clone(target: Path) -> Iterator[None]:
+    """Every clone of the repository is /repo in the builder tree, and cargo tells fresh from stale
+    by the age of files: what it made of another clone's sources must not pass for this one's. The
+    dependencies are the same and stay. While one clone compiles the others wait."""
+    with open(target / "made-of", "a+") as note:
+
+        def is_ours() -> bool:
+            note.seek(0)
+            return note.read() == str(REPOSITORY)
+
+        fcntl.flock(note, fcntl.LOCK_SH)
+        while not is_ours():
+            try:
+                fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with host.step("waiting for another clone that compiles"):
+                    fcntl.flock(note, fcntl.LOCK_EX)
+            if not is_ours():
+                forget_other_clone(target)
+                note.truncate(0)
+                note.write(str(REPOSITORY))
+                note.flush()
+            fcntl.flock(note, fcntl.LOCK_SH)
+        yield
 
 
 def forget_other_clone(target: Path) -> None:
-    """Every clone of the repository is /repo in the builder tree, and cargo tells fresh from stale
-    by the age of files: what it made of another clone's sources must not pass for this one's. The
-    dependencies are the same and stay."""
-    note = target / "made-of"
-    if note.exists() and note.read_text() == str(REPOSITORY):
-        return
+    """Has cargo compile dotd anew."""
     for profile in *target.glob("*"), *target.glob("*/*"):
         for made in profile.glob(".fingerprint/dotd-*"):
             cache.remove(made)
-    note.write_text(str(REPOSITORY))
+
