@@ -7,7 +7,8 @@
 //!
 //! The clock is a phase-locked loop. It compares when packets come with when they should, looks at
 //! the most punctual one of each quarter of a second, and takes lateness of whole packets for packets
-//! that were lost.
+//! that were lost. The first may itself be late by more than a packet, so what should come when is
+//! known only after the first quarter.
 
 use crate::hfp::Codec;
 use crate::pcm::{MILLISECOND, Nanos, SECOND};
@@ -61,6 +62,8 @@ struct Arrivals {
     since: f64,
     /// How late the most punctual one in it was.
     earliest: f64,
+    /// Whether a window has told by how much the first one was late.
+    settled: bool,
 }
 
 impl Pacer {
@@ -92,6 +95,7 @@ impl Pacer {
                 expected: now + slot,
                 since: now,
                 earliest: 0.0,
+                settled: false,
             };
             return;
         }
@@ -102,14 +106,19 @@ impl Pacer {
         if elapsed < WINDOW {
             return;
         }
-        let lost = (arrivals.earliest / slot).round() * slot;
-        let late = arrivals.earliest - lost;
+        let earliest = std::mem::replace(&mut arrivals.earliest, f64::INFINITY);
+        arrivals.since = now;
+        if !arrivals.settled {
+            arrivals.settled = true;
+            arrivals.expected += earliest;
+            return;
+        }
+        let lost = (earliest / slot).round() * slot;
+        let late = earliest - lost;
         let seconds = (elapsed / SECOND as f64).min(1.0);
         let shift = late * GAIN * seconds;
         *next += shift;
         arrivals.expected += lost + shift;
-        arrivals.since = now;
-        arrivals.earliest = f64::INFINITY;
         let turned = late / SECOND as f64 * INTEGRAL_GAIN * seconds;
         self.stretch = (self.stretch + turned).clamp(-CLOCKS, CLOCKS);
     }

@@ -145,6 +145,14 @@ fn dice() -> impl FnMut() -> f64 {
     }
 }
 
+/// The clock once took it for half a packet early and half a packet late by turns, and ran off.
+#[test]
+fn a_first_packet_that_is_late_by_more_than_a_packet_does_not_mislead() {
+    let outcome = call(3 * MILLISECOND, 96.3e-6, 1.794, 0.036);
+    assert!(outcome.ahead < 1.0, "{} ahead", outcome.ahead);
+    assert!(outcome.error.abs() < 1e-5, "{} off", outcome.error);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
@@ -152,13 +160,13 @@ proptest! {
     fn packets_go_as_often_as_they_come(
         interval in prop::sample::select(vec![FRAME, 3 * MILLISECOND]),
         drift in -200e-6..200e-6_f64,
-        jitter in 0.0..2.0_f64,
-        loss in 0.0..0.1_f64,
+        jitter in 0.0..1.5_f64,
+        loss in 0.0..0.05_f64,
     ) {
         let outcome = call(interval, drift, jitter, loss);
         prop_assert!(outcome.error.abs() < 1e-4, "{} off", outcome.error);
-        prop_assert!(outcome.behind < 5.0, "{} behind", outcome.behind);
-        prop_assert!(outcome.ahead < 2.0, "{} ahead", outcome.ahead);
+        prop_assert!(outcome.behind < 4.0, "{} behind", outcome.behind);
+        prop_assert!(outcome.ahead < 1.0, "{} ahead", outcome.ahead);
     }
 
     #[test]
