@@ -11,10 +11,12 @@
  * BASE.csv receives what lab-recorder's has, about BASE.f32: when the microphone
  * heard which frame.
  *
- * Invariant: no resampling, no gap; frames sound at the pace of the card. A gap,
- * or an echo that came after its time, ends the program with status 3. The
- * capturer may open and close the card as it likes, and gets the microphone's
- * format: its own, if it was there first.
+ * Invariant: no resampling, no gap; frames sound at the pace of the card. They are
+ * written long before they are heard, and anew when they turn out to have an echo,
+ * so the machine may stop for almost as long as the echo takes. A gap, or an echo
+ * that came after its time, ends the program with status 3. The capturer may open
+ * and close the card as it likes, and gets the microphone's format: its own, if it
+ * was there first.
  */
 #include "lab-card.h"
 
@@ -44,7 +46,8 @@ struct microphone {
 	uint64_t written;
 	/* From this frame on there is silence. */
 	uint64_t end;
-	/* What the room adds, by frame. */
+	/* What the room adds to the frames from this one on. */
+	uint64_t kept;
 	float echo[ECHO_FRAMES][CHANNELS];
 };
 
@@ -123,7 +126,6 @@ static void write_chunk(struct microphone *mic)
 			float value = frame < mic->end ? voice(mic, frame, c) + echo[c] : 0.0f;
 			size_t place = place_of(params, mic->chunk, i, c);
 			store(mic->raw + place * width, params->format, value);
-			echo[c] = 0.0f;
 		}
 	}
 	snd_pcm_sframes_t n;
@@ -182,6 +184,24 @@ static void start_microphone(struct microphone *mic)
 		fail("start", error);
 }
 
+/* Forgets the echo of frames that were heard. */
+static void forget_echo(struct microphone *mic, uint64_t now)
+{
+	for (; mic->kept < now; mic->kept++)
+		memset(mic->echo[mic->kept % ECHO_FRAMES], 0, sizeof *mic->echo);
+}
+
+/* Has all from a frame on written anew. */
+static void rewrite_from(struct microphone *mic, uint64_t frame)
+{
+	if (frame >= mic->written)
+		return;
+	snd_pcm_sframes_t back = mic->written - frame;
+	if (snd_pcm_rewind(mic->pcm, back) != back)
+		give_up("an echo came after its time");
+	mic->written = frame;
+}
+
 /* How many frames the microphone has heard. */
 static uint64_t heard(struct microphone *mic)
 {
@@ -232,10 +252,11 @@ static void listen_in(struct room *room, struct microphone *mic)
 		return;
 	}
 	size_t width = width_of(&room->params);
+	int64_t first = room->first + (int64_t)room->read;
+	if (n > 0 && first < (int64_t)heard(mic))
+		give_up("an echo came after its time");
 	for (snd_pcm_sframes_t i = 0; i < n; i++) {
-		int64_t due = room->first + (int64_t)room->read + i;
-		if (due < (int64_t)mic->written)
-			give_up("an echo came after its time");
+		int64_t due = first + i;
 		float *echo = mic->echo[due % ECHO_FRAMES];
 		for (size_t c = 0; c < CHANNELS && c < room->params.channels; c++) {
 			size_t place = place_of(&room->params, room->chunk, i, c);
@@ -243,6 +264,8 @@ static void listen_in(struct room *room, struct microphone *mic)
 		}
 	}
 	room->read += n;
+	if (n > 0)
+		rewrite_from(mic, first);
 }
 
 /* Keeps the card busy until SIGINT, and silent for a moment after. */
@@ -259,6 +282,7 @@ static void run(struct microphone *mic, struct room *room, FILE *log)
 		log_clock(log, now);
 		if (mic->end != UINT64_MAX && now >= mic->end + LAST_MS * MS)
 			return;
+		forget_echo(mic, now);
 		while (mic->written < now + mic->lead)
 			write_chunk(mic);
 	}
@@ -284,8 +308,8 @@ int main(int argc, char **argv)
 		}
 		room.gain = strtof(argv[3], NULL);
 		room.delay = delay * MS;
-		/* As much time to write before it is heard as to read before it is due. */
-		microphone.lead = (delay - CHUNK_MS) * MS / 2;
+		/* More would only be written again. */
+		microphone.lead = room.delay;
 		free_player_of_our_format();
 	}
 	FILE *log = open_file(argv[1], ".csv", "w");
