@@ -99,13 +99,8 @@ finished() {
     return "$status"
 }
 
-# Runs a command on the cores that are not the guest's (labkit/core.py), when nobody else wants them.
-spare() {
-    chrt --idle --pid 0 "$BASHPID" || return
-    python3 -c "import os; it = os.sched_getaffinity(0); os.sched_setaffinity($BASHPID, it - {max(it)} or it)" ||
-        return
-    "$@"
-}
+# Runs a command with what the others leave of the processor.
+spare() { chrt --idle --pid 0 "$BASHPID" && "$@"; }
 
 # Compiles the tests by way of clippy, as `cargo clippy` does, so that all is compiled once only. So
 # a warning fails the tests as well. (A newer clippy leaves checks of pointers out of what it compiles:
@@ -118,6 +113,13 @@ lint() { tests --no-run; }
 
 has_newer_rust() { cargo +stable --version && pkg-config --exists libpipewire-0.3 dbus-1 sbc; }
 newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --locked --all-targets; }
+
+# Where no sound is measured the processor need not be spared: in real time, and two at a time.
+in_real_time() {
+    local artifacts=$1
+    shift
+    DOTD_LAB_SLOWNESS=1 "$lab" run "$@" --deb "$deb" --artifacts "$artifacts"
+}
 
 # The one for arm64 is only looked at and started, so it is built in half the time and not kept;
 # with --full it is the one that a Raspberry Pi gets.
@@ -166,10 +168,11 @@ else
     step 'kernel and images of the virtual Pi' finished setup
     for round in $(seq "$rounds"); do
         number=$([ "$rounds" = 1 ] || echo ", round $round")
-        # Where no sound is measured the processor need not be spared: in real time.
-        suite "lab: scenarios$number" env DOTD_LAB_SLOWNESS=1 \
-            "$lab" run tests/lab/scenarios --ignore=tests/lab/scenarios/sound --deb "$deb" \
-            --artifacts "artifacts/round-$round"
+        aside half in_real_time "artifacts/calls-$round" \
+            tests/lab/scenarios/test_call*.py tests/lab/scenarios/test_pairing.py
+        suite "lab: scenarios$number" in_real_time "artifacts/round-$round" tests/lab/scenarios \
+            --ignore=tests/lab/scenarios/sound --ignore-glob='*/test_call*' --ignore-glob='*/test_pairing*'
+        suite "lab: calls and pairing$number" finished half
         if [ "$round" = 1 ]; then
             step 'lint' finished lint
             step 'package for arm64' finished arm64

@@ -234,3 +234,21 @@ def test_phone_is_told_the_delay(speaker, phone):
     phone.play(signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL)).wait()
     delays = [event.details["ms"] for event in phone.events if event.kind == "delay-report"]
     assert delays and 20 < delays[-1] < 300, delays
+
+
+def test_name_in_the_file_is_in_the_air_after_a_reload_and_nobody_hears_it(speaker, phones):
+    anna, ben = phones(2)
+    speaker.invite(anna)
+    with speaker.pi.recording() as heard:
+        playback = anna.play(signals.two_tone(LEFT, RIGHT, 12.0))
+        speaker.wait_playing(anna)
+        speaker.pi.config('[speaker]\nname = "Küche"\n')
+        speaker.pi.sh("systemctl reload dotd")
+        speaker.dotctl("pair")
+        found = ben.sees(speaker.address)
+        playback.wait()
+        anna.stop()
+    assert found and found.name == "Küche"
+    part = analysis.steady(heard.samples, heard.rate)
+    assert len(part) > 8 * heard.rate
+    assert not glitches(part, heard.rate, [LEFT, RIGHT]), "somebody heard the reload"
