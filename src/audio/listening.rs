@@ -108,6 +108,8 @@ impl Listening {
         });
         let mut listener = prepared.unwrap_or_else(|| Listener::new(name, rate));
         listener.sinks = Some(sinks);
+        // Nobody was told of it while nobody listened.
+        listener.refusal = None;
         self.listeners.insert(phone, listener);
     }
 

@@ -94,7 +94,7 @@ impl Pacer {
                 last: Some(now),
                 expected: now + slot,
                 since: now,
-                earliest: 0.0,
+                earliest: f64::INFINITY,
                 settled: false,
             };
             return;

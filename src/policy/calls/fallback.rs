@@ -23,6 +23,8 @@ const TIMES: u8 = 2;
 pub(super) struct Missing {
     codec: VoiceCodec,
     error: String,
+    /// People know of it.
+    told: bool,
     asked: u8,
 }
 
@@ -48,7 +50,9 @@ impl Policy {
             }
             return;
         }
-        let failed = error.is_some();
+        let told = error.is_some();
+        let link = self.calls.links.get(&phone);
+        let comes = link.is_some_and(|link| link.next.is_awaited() && link.codec != codec);
         let given_up = || {
             format!(
                 "the phone gave its {codec} voice up before it was heard; choose the speaker on \
@@ -58,11 +62,13 @@ impl Policy {
         let missing = Missing {
             codec,
             error: error.unwrap_or_else(given_up),
+            told,
             asked: 0,
         };
         self.with_link(phone, |link| link.missing = Some(missing));
-        // One that gave up may be about to open the next, or has just ended the call.
-        if failed {
+        // One that gave up, or has chosen another codec meanwhile, may be about to open the next; or
+        // it has just ended the call.
+        if told && !comes {
             self.ask_for_voice(phone, out);
         }
         Self::await_voice(out);
@@ -94,7 +100,7 @@ impl Policy {
             let Some(link) = self.calls.links.get_mut(&phone) else {
                 continue;
             };
-            let Some(missing) = link.missing.take() else {
+            let Some(mut missing) = link.missing.take() else {
                 continue;
             };
             if !link.has_a_voice() {
@@ -104,9 +110,10 @@ impl Policy {
                 self.calls.voice_problem = Some(missing.error);
                 continue;
             }
-            let untold = (missing.asked == 0).then(|| missing.error.clone());
+            let told = std::mem::replace(&mut missing.told, true);
+            let error = missing.error.clone();
             link.missing = Some(missing);
-            if let Some(error) = untold {
+            if !told {
                 self.tell_voice_failed(phone, error, out);
             }
             self.ask_for_voice(phone, out);

@@ -80,6 +80,8 @@ struct Link {
     codec: VoiceCodec,
     next: ready::NextVoice,
     voice: Voice,
+    /// How the voice link that was ordered last is coded.
+    voice_codec: VoiceCodec,
     /// The voice link that was ordered last: whatever is told of another one is late.
     voice_id: VoiceId,
     /// The voice that did not come up, until the phone brings another one.
@@ -110,6 +112,7 @@ impl Default for Link {
             codec: VoiceCodec::default(),
             next: ready::NextVoice::default(),
             voice: Voice::None,
+            voice_codec: VoiceCodec::default(),
             voice_id: VoiceId::default(),
             missing: None,
             rings_itself: false,
@@ -235,9 +238,6 @@ impl Policy {
         let Some(link) = self.calls.links.get_mut(&phone) else {
             return;
         };
-        if calls.is_empty() {
-            link.next.is_no_more();
-        }
         let before = std::mem::take(&mut link.calls);
         let mut came = None;
         for call in calls {
@@ -381,7 +381,7 @@ impl Policy {
         Some(HandsFreeStatus {
             gateway: link.gateway.clone(),
             calls: self.calls_shown(phone, link),
-            voice: (link.voice == Voice::Up).then_some(link.codec),
+            voice: (link.voice == Voice::Up).then_some(link.voice_codec),
             volume: self.call_volume_of(phone),
             microphone_volume: Self::microphone_volume(link),
             assistant: link.assistant,

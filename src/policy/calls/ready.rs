@@ -3,7 +3,8 @@
 //!
 //! Invariant: while a call rings or is being made, and for a moment after, everything that its voice
 //! takes is prepared and rests: the room is not heard before the voice is here. What no voice came of
-//! in time is let go.
+//! in time is let go; a moment without a call is no reason, for phones without a list of calls may tell
+//! the end of ringing before the answer.
 
 use std::time::Duration;
 
@@ -39,9 +40,9 @@ impl NextVoice {
         };
     }
 
-    /// Its call is over.
-    pub(super) fn is_no_more(&mut self) {
-        self.awaited = false;
+    /// Says whether it may come at any moment.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.awaited
     }
 
     /// Says whether anything is prepared for it.
@@ -57,9 +58,10 @@ impl Link {
 }
 
 impl Policy {
-    /// A phone is there: what it chose before it will most likely choose again.
+    /// A phone is there: what it chose before it will most likely choose again, where it may choose.
     pub(super) fn voice_likely(&mut self, phone: Address, codec: VoiceCodec) {
         let chosen = self.calls.chosen.get(&phone).copied();
+        let chosen = chosen.filter(|_| codec != VoiceCodec::Cvsd);
         self.with_link(phone, |link| link.next.likely = chosen.unwrap_or(codec));
     }
 
@@ -67,10 +69,13 @@ impl Policy {
         let Some(link) = self.calls.links.get_mut(&phone) else {
             return;
         };
-        self.calls.chosen.insert(phone, codec);
+        // What is left when a better one failed is no choice: the next link offers that again.
+        if link.missing.is_none() {
+            self.calls.chosen.insert(phone, codec);
+        }
         link.codec = codec;
         link.next.likely = codec;
-        if link.voice == Voice::None {
+        if link.voice != Voice::Up {
             link.next.awaited = true;
             link.next.limited = false;
         }

@@ -44,6 +44,7 @@ impl Policy {
         self.calls.last_voice = VoiceId(last + 1);
         link.voice_id = self.calls.last_voice;
         link.voice = Voice::Wanted;
+        link.voice_codec = link.codec;
         link.next.came();
         link.missing = None;
         self.voice_spec(phone)
@@ -53,7 +54,7 @@ impl Policy {
         let link = self.calls.links.get(&phone)?;
         Some(VoiceSpec {
             id: link.voice_id,
-            codec: link.codec,
+            codec: link.voice_codec,
             name: self.name_of(phone),
             volume: self.call_volume_of(phone),
             microphone: link.microphone,
@@ -69,7 +70,8 @@ impl Policy {
             return;
         }
         link.voice = Voice::Up;
-        let codec = link.codec;
+        link.next.came();
+        let codec = link.voice_codec;
         self.calls.voice_problem = None;
         out.tell(Story::VoiceUp {
             name: self.name_of(phone),
@@ -92,7 +94,7 @@ impl Policy {
             return;
         }
         let before = std::mem::take(&mut link.voice);
-        let codec = link.codec;
+        let codec = link.voice_codec;
         if before == Voice::None {
             return;
         }

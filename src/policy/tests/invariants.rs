@@ -320,6 +320,7 @@ impl Observer {
                 self.expected.insert(phone);
             }
             HandsFreeOrder::EndVoice => {
+                assert!(!self.expected.contains(&phone), "it would end what is prepared");
                 self.voices.remove(&phone);
             }
             HandsFreeOrder::Command { request, .. } => {
@@ -337,14 +338,18 @@ impl Observer {
         }
     }
 
-    /// Who may not use calls is connected for them only until those there were are over, and
-    /// whoever asked for something is answered.
+    /// Everything is ready for who rings. Who may not use calls is connected for them only until
+    /// those there were are over, and whoever asked for something is answered.
     fn check_calls(&self, policy: &Policy) {
         let linked = |phone: &Address| policy.hands_free_status(*phone).is_some();
         assert!(self.expected.iter().all(linked), "{:?}", self.expected);
         for phone in policy.snapshot().phones {
+            let address = phone.address;
+            let comes = |it: &CallStatus| !it.call.state.is_established();
+            if phone.hands_free.as_ref().is_some_and(|it| it.calls.iter().any(comes)) {
+                assert!(self.expected.contains(&address) || self.voices.contains(&address));
+            }
             if let Some(hands_free) = phone.hands_free.filter(|_| !phone.calls_allowed) {
-                let address = phone.address;
                 let owes = self.owing.iter().any(|(who, _)| *who == address);
                 let heard = self.voices.contains(&address);
                 assert!(!hands_free.calls.is_empty() || heard || owes);

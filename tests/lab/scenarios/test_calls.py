@@ -146,6 +146,14 @@ def listeners(speaker):
     ]
 
 
+def linked(speaker, serial):
+    """Whether the stream with this number has been given something to capture."""
+    objects = speaker.pi.sh(f"{SOUND_SERVER} pw-dump").json()
+    links = [each["info"]["input-node-id"] for each in objects if each["type"].endswith(":Link")]
+    nodes = [each for each in objects if each["id"] in links]
+    return any(each["info"]["props"]["object.serial"] == serial for each in nodes)
+
+
 def classes(speaker, thread):
     """How the threads of dotd that have this in their name are scheduled."""
     pid = speaker.pi.sh("systemctl show -P MainPID dotd").stdout.strip()
@@ -160,8 +168,12 @@ def test_microphone_is_listened_to_in_a_call_only_and_in_real_time(speaker, call
     assert not listeners(speaker), "there is no call"
     ours = f"dotd.microphone.{phone.address.replace(':', '_')}"
     phone.ring(ANNA)
-    ((serial, name, hears),) = speaker.pi.wait_for(lambda: listeners(speaker), what="who will listen")
-    assert (name, hears) == (ours, False)
+    ((serial, name, _),) = speaker.pi.wait_for(lambda: listeners(speaker), what="who will listen")
+    assert name == ours
+    speaker.pi.wait_for(lambda: linked(speaker, serial), what="its link to the microphone")
+    rung = speaker.pi.now()
+    while speaker.pi.now() < rung + 1:
+        assert listeners(speaker) == [(serial, ours, False)], "the room is heard before the call is"
     call(speaker, "answer")
     same = [(serial, ours, True)]
     speaker.pi.wait_for(lambda: listeners(speaker) == same, what="the only listener")

@@ -107,6 +107,30 @@ fn a_phone_that_brings_another_voice_or_has_nothing_to_say_is_not_asked() {
 }
 
 #[test]
+fn a_phone_that_chose_another_codec_meanwhile_is_given_the_time_to_open_it() {
+    let mut life = Life::with_voice_under_way();
+    let plain = VoiceCodec::Cvsd;
+    life.fact(ANNA, HandsFreeFact::CodecChosen { codec: plain });
+    life.voice_ends(ANNA, Some("no sound"));
+    let end = [(ANNA, HandsFreeOrder::EndVoice)];
+    assert_eq!(life.hands_free_orders(), end, "what failed was mSBC");
+    assert_eq!(life.policy.snapshot().voice_problem, None);
+    assert_eq!(life.voice_patience_is_over(), asked());
+    life.voice(ANNA);
+    assert_eq!(life.voice_shown(0), Some(plain));
+}
+
+#[test]
+fn a_codec_for_the_next_voice_changes_nothing_about_this_one() {
+    let mut life = Life::with_voice_under_way();
+    let voice = life.last_voice();
+    life.fact(ANNA, HandsFreeFact::VoiceUp { voice });
+    let codec = VoiceCodec::Cvsd;
+    life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
+    assert_eq!(life.voice_shown(0), Some(CODEC));
+}
+
+#[test]
 fn an_assistant_has_a_voice_without_a_call() {
     let mut life = Life::with_voice_under_way();
     life.calls(ANNA, &[]);

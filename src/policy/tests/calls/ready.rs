@@ -59,20 +59,31 @@ fn late(life: &mut Life) {
 
 #[test]
 fn what_no_voice_came_of_is_let_go() {
-    let calls = |calls| HandsFreeFact::Calls { calls };
-    for over in [calls(Vec::new()), HandsFreeFact::Ended { error: None }] {
-        for answered in [false, true] {
-            let mut life = Life::with_two_callers();
-            life.calls(ANNA, &[(1, CallState::Incoming)]);
-            assert_eq!(expected(&mut life).len(), 1);
-            if answered {
-                life.calls(ANNA, &[(1, CallState::Active)]);
-                assert_eq!(expected(&mut life), [], "the voice may follow");
-            }
-            life.fact(ANNA, over.clone());
-            assert_eq!(expected(&mut life), [(ANNA, None)], "{over:?}");
+    for answered in [false, true] {
+        let mut life = Life::with_two_callers();
+        life.calls(ANNA, &[(1, CallState::Incoming)]);
+        assert_eq!(expected(&mut life).len(), 1);
+        if answered {
+            life.calls(ANNA, &[(1, CallState::Active)]);
+            assert_eq!(expected(&mut life), [], "the voice may follow");
         }
+        life.fact(ANNA, HandsFreeFact::Ended { error: None });
+        assert_eq!(expected(&mut life), [(ANNA, None)]);
     }
+}
+
+#[test]
+fn a_moment_without_a_call_lets_nothing_go() {
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    life.orders.clear();
+    life.calls(ANNA, &[]);
+    assert!(limited(&life));
+    life.calls(ANNA, &[(1, CallState::Active)]);
+    assert_eq!(expected(&mut life), [], "its end was told before its answer");
+    life.calls(ANNA, &[]);
+    late(&mut life);
+    assert_eq!(expected(&mut life), [(ANNA, None)], "it is over");
 }
 
 #[test]
@@ -164,6 +175,31 @@ fn the_room_is_ready_for_what_the_phone_chose() {
     life.calls(ANNA, &[(2, CallState::Incoming)]);
     let last = Some((VoiceCodec::Cvsd, 60));
     assert_eq!(expected(&mut life), [(ANNA, last)], "it may do so again");
+}
+
+#[test]
+fn a_codec_that_was_left_over_or_cannot_be_carried_is_not_the_next_one() {
+    let again = |life: &mut Life, guess| {
+        life.fact(ANNA, HandsFreeFact::Ended { error: None });
+        life.fact(ANNA, HandsFreeFact::Ready);
+        likely(life, guess);
+        life.orders.clear();
+        life.calls(ANNA, &[(2, CallState::Incoming)]);
+        expected(life)[0].1.unwrap().0
+    };
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Active)]);
+    let codec = VoiceCodec::Msbc;
+    life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
+    life.fact(ANNA, HandsFreeFact::VoiceAsked { id: QuestionId(1) });
+    life.voice_ends(ANNA, Some("no sound"));
+    let codec = VoiceCodec::Cvsd;
+    life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
+    assert_eq!(again(&mut life, VoiceCodec::Msbc), VoiceCodec::Msbc);
+    let codec = VoiceCodec::Lc3Swb;
+    life.fact(ANNA, HandsFreeFact::CodecChosen { codec });
+    assert_eq!(again(&mut life, VoiceCodec::Msbc), VoiceCodec::Lc3Swb);
+    assert_eq!(again(&mut life, VoiceCodec::Cvsd), VoiceCodec::Cvsd);
 }
 
 #[test]
