@@ -341,6 +341,8 @@ pub enum Timer {
     VoiceComes,
     /// A phone whose voice did not come up has had time to bring another one.
     VoiceReturns,
+    /// The phone that was heard last has had time to go on.
+    SpeakerFree,
 }
 
 /// An event with its time: one line of a recorded session.

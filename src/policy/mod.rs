@@ -18,6 +18,7 @@ mod pairing;
 mod playback;
 mod radio;
 mod speaker;
+mod takeover;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ pub struct Policy {
     bonds_left: BTreeSet<Address>,
     connection: connection::Connection,
     playback: playback::Playback,
+    takeover: takeover::Takeover,
     calls: calls::Calls,
     config_problems: Option<String>,
     /// Why what was decided since would not survive a restart.
@@ -94,6 +96,7 @@ impl Policy {
             bonds_left: BTreeSet::new(),
             connection: connection::Connection::default(),
             playback: playback::Playback::default(),
+            takeover: takeover::Takeover::default(),
             calls: calls::Calls::default(),
             config_problems: None,
             memory_problem: None,
@@ -200,6 +203,7 @@ impl Policy {
             Timer::AutoAnswer => self.auto_answer_due(now, out),
             Timer::SettingAside => self.setting_aside_patience_over(now, out),
             Timer::VoiceComes => self.next_voices_are_late(out),
+            Timer::SpeakerFree => self.speaker_is_free(out),
             Timer::VoiceReturns => self.voice_patience_over(out),
         }
     }

@@ -105,7 +105,7 @@ impl Policy {
         };
         transport.state = state;
         match state {
-            TransportState::Pending => self.start(id, out),
+            TransportState::Pending => self.begin(id, out),
             TransportState::Idle => self.stop(id, out),
             TransportState::Active => {}
         }
@@ -116,6 +116,7 @@ impl Policy {
         let closed = self.playback.transports.remove(id);
         if let Some(transport) = &closed {
             self.music_is_gone(id, transport.phone);
+            self.forget_turn(id);
         }
         if closed.is_some_and(|transport| transport.prepared) {
             out.stream(StreamAction::Release {
@@ -141,6 +142,18 @@ impl Policy {
             format,
             volume,
         });
+    }
+
+    /// A phone begins to play.
+    fn begin(&mut self, id: &TransportId, out: &mut Orders) {
+        let transport = self.playback.transports.get(id);
+        let Some((phone, started)) = transport.map(|it| (it.phone, it.started)) else {
+            return;
+        };
+        if !started && self.is_trusted(phone) {
+            self.take_over(id, phone, out);
+        }
+        self.start(id, out);
     }
 
     fn start(&mut self, id: &TransportId, out: &mut Orders) {
@@ -179,6 +192,7 @@ impl Policy {
             out.stream(StreamAction::Stop {
                 transport: id.clone(),
             });
+            self.leave_speaker(id, out);
         }
         if heard {
             out.tell(Story::Stopped {
@@ -400,17 +414,17 @@ impl Policy {
         Ok(())
     }
 
-    /// Returns those who play, else those who are connected.
+    /// Returns whoever is heard, else those who are connected.
     fn whose_volume(&self) -> Vec<Address> {
         let among = |wanted: &dyn Fn(Address) -> bool| -> Vec<Address> {
             let all = self.memory.phones.iter().map(|known| known.address);
             all.filter(|phone| wanted(*phone)).collect()
         };
-        let playing = among(&|phone| self.playback.stream_of(phone).is_some());
-        if playing.is_empty() {
+        let heard: Vec<Address> = self.takeover.heard().collect();
+        if heard.is_empty() {
             among(&|phone| self.is_connected(phone))
         } else {
-            playing
+            among(&|phone| heard.contains(&phone))
         }
     }
 

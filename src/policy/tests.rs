@@ -5,6 +5,7 @@ mod invariants;
 mod pairing;
 mod playback;
 mod radio;
+mod takeover;
 
 use std::time::Duration;
 

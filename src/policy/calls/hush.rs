@@ -8,12 +8,19 @@ use std::time::Duration;
 use super::super::action::{PlayerCommand, RadioAction};
 use super::super::event::Timer;
 use super::super::{Action, Orders, Policy, StreamAction};
-use super::Link;
+use super::{Calls, Link};
 use crate::policy::model::{Address, TransportId};
 
 /// How long it stays quiet after a call: between the answer and its voice link there may be as much,
 /// and who has just hung up does not want music that instant.
 const QUIET_AFTER: Duration = Duration::from_millis(1500);
+
+impl Calls {
+    /// Says whether a transport is not heard because of a call.
+    pub(in crate::policy) fn hushes(&self, transport: &TransportId) -> bool {
+        self.hushed.contains(transport)
+    }
+}
 
 impl Policy {
     /// Silences the music when a call begins, and brings it back some time after the last one.
@@ -48,7 +55,8 @@ impl Policy {
         let playing: Vec<_> = self.playback.playing().collect();
         let mut silenced = Vec::new();
         for (transport, phone) in playing {
-            if self.calls.hushed.insert(transport.clone()) {
+            // What another phone has silenced already was not heard.
+            if self.calls.hushed.insert(transport.clone()) && !self.takeover.mutes(&transport) {
                 let on = true;
                 out.stream(StreamAction::Hush { transport, on });
                 silenced.push(phone);
@@ -62,7 +70,8 @@ impl Policy {
         if self.calls.quiet {
             return;
         }
-        for transport in std::mem::take(&mut self.calls.hushed) {
+        let hushed = std::mem::take(&mut self.calls.hushed).into_iter();
+        for transport in hushed.filter(|it| !self.takeover.mutes(it)) {
             out.stream(StreamAction::Hush {
                 transport,
                 on: false,

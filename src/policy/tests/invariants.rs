@@ -9,6 +9,7 @@ use crate::policy::calls::CallWish;
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder};
 use crate::policy::calls::facts::{Call, CallId, CallState, Direction, VoiceCodec, VoiceId};
 use crate::policy::model::{CallPhones, PhoneChoice};
+use crate::policy::snapshot::CallStatus;
 
 fn phone() -> impl Strategy<Value = Address> {
     (1_u8..5).prop_map(|last| Address::new([0xF0, 0, 0, 0, 0, last]))
@@ -159,6 +160,23 @@ fn hands_free() -> impl Strategy<Value = HandsFreeFact> {
     ]
 }
 
+fn timer() -> impl Strategy<Value = Timer> {
+    prop::sample::select(vec![
+        Timer::PairingWindow,
+        Timer::AdapterRetry,
+        Timer::RefusalRetry,
+        Timer::OutputPatience,
+        Timer::UnreadServices,
+        Timer::CallsPatience,
+        Timer::MusicReturns,
+        Timer::AutoAnswer,
+        Timer::SettingAside,
+        Timer::VoiceReturns,
+        Timer::VoiceComes,
+        Timer::SpeakerFree,
+    ])
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let format = StreamFormat::Sbc {
         rate: 48_000,
@@ -203,17 +221,7 @@ fn event() -> impl Strategy<Value = Event> {
             error: None,
         }),
         1 => rules().prop_map(Event::ConfigLoaded),
-        1 => Just(Event::TimerFired { timer: Timer::PairingWindow }),
-        1 => Just(Event::TimerFired { timer: Timer::AdapterRetry }),
-        1 => Just(Event::TimerFired { timer: Timer::RefusalRetry }),
-        1 => Just(Event::TimerFired { timer: Timer::OutputPatience }),
-        1 => Just(Event::TimerFired { timer: Timer::UnreadServices }),
-        1 => Just(Event::TimerFired { timer: Timer::CallsPatience }),
-        1 => Just(Event::TimerFired { timer: Timer::MusicReturns }),
-        1 => Just(Event::TimerFired { timer: Timer::AutoAnswer }),
-        1 => Just(Event::TimerFired { timer: Timer::SettingAside }),
-        1 => Just(Event::TimerFired { timer: Timer::VoiceReturns }),
-        1 => Just(Event::TimerFired { timer: Timer::VoiceComes }),
+        12 => timer().prop_map(|timer| Event::TimerFired { timer }),
         6 => (phone(), hands_free()).prop_map(|(phone, fact)| Event::HandsFree { phone, fact }),
         1 => (0..2).prop_map(|id| Event::AdapterRefused {
             id: format!("hci{id}"),
@@ -233,6 +241,9 @@ struct Observer {
     window_ordered: bool,
     /// The streams that the audio path has made and not let go.
     streams: BTreeSet<TransportId>,
+    /// Those that play, and those that are not heard whatever they do; each phone has one.
+    playing: BTreeSet<TransportId>,
+    hushed: BTreeSet<TransportId>,
     /// The phones that have a voice link, or wait for one.
     voices: BTreeSet<Address>,
     /// Those that are ready for a voice.
@@ -271,6 +282,8 @@ impl Observer {
         {
             self.check_nothing_is_expected_for_nothing(policy);
         }
+        let heard = self.playing.difference(&self.hushed).count();
+        assert!(heard <= 1, "{heard} are heard after {event:?}");
         check_trust(policy, event, trusted_before);
         check_what_is_shown(policy);
         self.check_calls(policy);
@@ -320,7 +333,10 @@ impl Observer {
                 self.expected.insert(phone);
             }
             HandsFreeOrder::EndVoice => {
-                assert!(!self.expected.contains(&phone), "it would end what is prepared");
+                assert!(
+                    !self.expected.contains(&phone),
+                    "it would end what is prepared"
+                );
                 self.voices.remove(&phone);
             }
             HandsFreeOrder::Command { request, .. } => {
@@ -346,7 +362,11 @@ impl Observer {
         for phone in policy.snapshot().phones {
             let address = phone.address;
             let comes = |it: &CallStatus| !it.call.state.is_established();
-            if phone.hands_free.as_ref().is_some_and(|it| it.calls.iter().any(comes)) {
+            if phone
+                .hands_free
+                .as_ref()
+                .is_some_and(|it| it.calls.iter().any(comes))
+            {
                 assert!(self.expected.contains(&address) || self.voices.contains(&address));
             }
             if let Some(hands_free) = phone.hands_free.filter(|_| !phone.calls_allowed) {
@@ -358,6 +378,26 @@ impl Observer {
     }
 
     fn check_stream(&mut self, order: &StreamAction, loudest: Volume) {
+        match order {
+            StreamAction::Start { transport, .. } => {
+                self.playing.insert(transport.clone());
+            }
+            StreamAction::Stop { transport } => {
+                self.playing.remove(transport);
+            }
+            StreamAction::Hush {
+                transport,
+                on: true,
+            } => assert!(self.hushed.insert(transport.clone()), "hushed twice"),
+            StreamAction::Hush {
+                transport,
+                on: false,
+            } => assert!(self.hushed.remove(transport), "not hushed at all"),
+            StreamAction::Release { transport } => {
+                self.hushed.remove(transport);
+            }
+            StreamAction::Prepare { .. } | StreamAction::SetVolume { .. } => {}
+        }
         match order {
             StreamAction::Prepare {
                 transport, volume, ..

@@ -80,7 +80,11 @@ fn a_moment_without_a_call_lets_nothing_go() {
     life.calls(ANNA, &[]);
     assert!(limited(&life));
     life.calls(ANNA, &[(1, CallState::Active)]);
-    assert_eq!(expected(&mut life), [], "its end was told before its answer");
+    assert_eq!(
+        expected(&mut life),
+        [],
+        "its end was told before its answer"
+    );
     life.calls(ANNA, &[]);
     late(&mut life);
     assert_eq!(expected(&mut life), [(ANNA, None)], "it is over");
