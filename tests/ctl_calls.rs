@@ -7,7 +7,7 @@ mod common;
 use common::dotctl::Scene;
 use common::speaker::{LATER, address, busy_kitchen, call, granted, hands_free, kitchen};
 use dotd::policy::calls::CallWish;
-use dotd::policy::calls::facts::{CallId, CallState};
+use dotd::policy::calls::facts::{CallId, CallState, Gateway};
 use dotd::policy::event::Request;
 use dotd::policy::model::{Address, Volume};
 use dotd::policy::snapshot::MicrophoneStatus;
@@ -85,6 +85,34 @@ fn status_and_phones_show_who_is_in_a_call() {
         json!({"id": 1, "state": "active", "number": "+4930123", "name": "Mom",
                "direction": "incoming", "multiparty": false, "since": LATER, "answered": LATER})
     );
+}
+
+#[test]
+fn phones_are_shown_with_what_they_tell_of_themselves() {
+    let mut snapshot = kitchen();
+    let mut told = hands_free(Vec::new());
+    told.gateway = Gateway {
+        service: Some(true),
+        signal: Some(3),
+        roaming: Some(true),
+        battery: Some(2),
+        operator: Some("Tele\u{1b}2".into()),
+    };
+    snapshot.phones[0].hands_free = Some(told.clone());
+    told.gateway = Gateway {
+        service: Some(false),
+        ..Gateway::default()
+    };
+    snapshot.phones[1].hands_free = Some(told);
+    let scene = Scene::new(snapshot, granted());
+    let phones = scene.dotctl(&["phones"]).succeeds();
+    let ends = [
+        "volume 45, battery 2 of 5, Tele\u{fffd}2 3 of 5, roaming",
+        "volume 60, no network",
+        "2023",
+    ];
+    let ended = |(line, end): (&str, &str)| line.ends_with(end);
+    assert!(phones.lines().zip(ends).all(ended), "{phones}");
 }
 
 #[test]

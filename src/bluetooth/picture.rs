@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use super::convert::{self, ADAPTER, DEVICE, Interfaces, Kernel, Objects, Properties, TRANSPORT};
+use super::convert::{
+    self, ADAPTER, DEVICE, Interfaces, Kernel, Objects, PLAYER, Properties, TRANSPORT,
+};
 use crate::policy::event::{AdapterFacts, Event, PhoneFacts};
 use crate::policy::model::{Address, StreamFormat, TransportId};
 
@@ -110,6 +112,10 @@ impl Picture {
                 }
                 None
             }
+            PLAYER => {
+                self.player_changed(path, &changed);
+                None
+            }
             _ => None,
         };
         if let Some(known) = known {
@@ -192,6 +198,16 @@ impl Picture {
                 transport: transport.clone(),
                 avrcp,
             });
+        }
+    }
+
+    fn player_changed(&mut self, path: &str, changed: &Properties) {
+        let ours = convert::device_of(path).filter(|(id, _)| self.used.as_deref() == Some(*id));
+        let status = convert::property::<&str>(changed, "Status");
+        if let (Some((_, phone)), Some(status)) = (ours, status) {
+            // Between two tracks, and while it winds, it plays as well.
+            let playing = !matches!(status, "paused" | "stopped" | "error");
+            self.happened.push(Event::PlayerChanged { phone, playing });
         }
     }
 

@@ -15,7 +15,7 @@ use zbus::names::OwnedUniqueName;
 use zbus::zvariant::OwnedObjectPath;
 
 use super::convert::{
-    self, ADAPTER, BLUEZ, DEVICE, Interfaces, Kernel, Objects, Properties, TRANSPORT,
+    self, ADAPTER, BLUEZ, DEVICE, Interfaces, Kernel, Objects, PLAYER, Properties, TRANSPORT,
 };
 use super::error::BluetoothError;
 use super::features;
@@ -57,13 +57,14 @@ pub(super) async fn subscribe(session: &Session) -> Result<(), BluetoothError> {
     let bus = zbus::fdo::DBusProxy::new(&session.bus)
         .await
         .map_err(BluetoothError::bus)?;
-    // Only what the picture shows: a playing phone's player changes all the time.
+    // Only what the picture shows.
     for rule in [
         format!("type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'"),
         format!("type='signal',sender='{BLUEZ}',interface='{OBJECT_MANAGER}',path='/'"),
         format!("type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{ADAPTER}'"),
         format!("type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{DEVICE}'"),
         format!("type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{TRANSPORT}'"),
+        format!("type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{PLAYER}'"),
     ] {
         let rule = zbus::MatchRule::try_from(rule.as_str()).map_err(BluetoothError::bus)?;
         bus.add_match_rule(rule)

@@ -165,6 +165,7 @@ impl Policy {
         if let Some(facts) = self.phones.get_mut(&phone) {
             facts.connected = false;
         }
+        self.forget_player(phone);
         if let Some(known) = self
             .memory
             .phones

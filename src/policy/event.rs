@@ -103,6 +103,13 @@ pub enum Event {
         /// From the arrival of a packet to the sound of it.
         delay: Duration,
     },
+    /// Somebody pressed play or pause on a phone, as far as its player tells (AVRCP 1.6.2, 6.7).
+    PlayerChanged {
+        /// Which one.
+        phone: Address,
+        /// Whether it plays now.
+        playing: bool,
+    },
     /// PipeWire is there.
     AudioFound {
         /// Where sound goes to, as people know it; nothing while there is no output.
@@ -343,6 +350,8 @@ pub enum Timer {
     VoiceReturns,
     /// The phone that was heard last has had time to go on.
     SpeakerFree,
+    /// A phone that took the speaker has played for long enough to mean it.
+    TurnSettled,
 }
 
 /// An event with its time: one line of a recorded session.

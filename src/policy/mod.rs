@@ -148,6 +148,7 @@ impl Policy {
             Event::StreamDelayChanged { transport, delay } => {
                 self.stream_delay_changed(transport, delay, out);
             }
+            Event::PlayerChanged { phone, playing } => self.player_changed(phone, playing, out),
             Event::AudioFound { output } => self.audio_found(output, out),
             Event::AudioLost => self.audio_lost(out),
             Event::HandsFree { phone, fact } => self.hands_free(now, phone, fact, out),
@@ -204,6 +205,7 @@ impl Policy {
             Timer::SettingAside => self.setting_aside_patience_over(now, out),
             Timer::VoiceComes => self.next_voices_are_late(out),
             Timer::SpeakerFree => self.speaker_is_free(out),
+            Timer::TurnSettled => self.turn_is_settled(out),
             Timer::VoiceReturns => self.voice_patience_over(out),
         }
     }

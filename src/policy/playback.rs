@@ -414,17 +414,15 @@ impl Policy {
         Ok(())
     }
 
-    /// Returns whoever is heard, else those who are connected.
+    /// Returns who has the speaker, else those who are connected.
     fn whose_volume(&self) -> Vec<Address> {
         let among = |wanted: &dyn Fn(Address) -> bool| -> Vec<Address> {
             let all = self.memory.phones.iter().map(|known| known.address);
             all.filter(|phone| wanted(*phone)).collect()
         };
-        let heard: Vec<Address> = self.takeover.heard().collect();
-        if heard.is_empty() {
-            among(&|phone| self.is_connected(phone))
-        } else {
-            among(&|phone| heard.contains(&phone))
+        match self.takeover.turn() {
+            Some(heard) => among(&|phone| heard == phone),
+            None => among(&|phone| self.is_connected(phone)),
         }
     }
 

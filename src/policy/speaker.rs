@@ -88,7 +88,7 @@ impl Policy {
                 trusted: true,
                 bonded: facts.is_some_and(|facts| facts.bonded),
                 connected: facts.is_some_and(|facts| facts.connected),
-                stream: self.playback.stream_of(known.address),
+                stream: self.heard_of(known.address),
                 volume: self.volume_of(known.address),
                 calls_allowed: self.may_call(known.address),
                 hands_free: self.hands_free_status(known.address),

@@ -1,8 +1,9 @@
 //! Who has the speaker when several phones play.
 //!
 //! Invariant: the music of one phone is heard at a time, that of whoever began last. The others are
-//! asked to pause, once, and are not heard meanwhile, also if they do not obey. When the speaker is
-//! free again, whoever still plays is heard, the latest first.
+//! not heard meanwhile, whether they obey or not; they are asked to pause, once, when it is clear that
+//! the newcomer's sound is no ping of a message: its player plays, or it has lasted for long. When the
+//! speaker is free again, whoever still plays is heard, the latest first.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,8 +11,12 @@ use std::time::Duration;
 use super::action::PlayerCommand;
 use super::event::Timer;
 use super::model::{Address, TransportId};
+use super::snapshot::StreamStatus;
 use super::{Action, Orders, Policy, RadioAction, StreamAction};
 
+/// How long a phone whose player tells nothing has to play before the others are asked to pause. What
+/// is shorter is a ping, after which phones keep their streams open for up to three seconds.
+const SETTLED: Duration = Duration::from_secs(6);
 /// For how long the speaker is kept for a phone that has stopped: it may have done so between two
 /// pieces.
 const KEPT: Duration = Duration::from_secs(3);
@@ -19,10 +24,14 @@ const KEPT: Duration = Duration::from_secs(3);
 /// Who plays, and who of them is not heard.
 #[derive(Debug, Default)]
 pub(super) struct Takeover {
-    /// Those who play, by when they began.
+    /// Those who play, by when they took the speaker.
     playing: Vec<(TransportId, Address)>,
     /// Those of them, and of those who have stopped since, that are not heard because of another.
     muted: BTreeSet<TransportId>,
+    /// Those of them that were asked to pause.
+    asked: BTreeSet<TransportId>,
+    /// The phones whose players say that they play.
+    players: BTreeSet<Address>,
 }
 
 impl Takeover {
@@ -31,37 +40,109 @@ impl Takeover {
         self.muted.contains(transport)
     }
 
-    /// Returns whose music is heard.
-    pub(super) fn heard(&self) -> impl Iterator<Item = Address> {
-        let heard = self.playing.iter().filter(|(id, _)| !self.mutes(id));
+    /// Returns whose music is heard, if it is not for a call that it is not.
+    pub(super) fn heard(&self) -> Option<Address> {
+        let heard = self.playing.iter().find(|(id, _)| !self.mutes(id));
         heard.map(|(_, phone)| *phone)
+    }
+
+    /// Returns who has the speaker, or will have it next.
+    pub(super) fn turn(&self) -> Option<Address> {
+        self.heard()
+            .or(self.playing.last().map(|(_, phone)| *phone))
     }
 }
 
 impl Policy {
     /// A phone begins to play, and with that takes the speaker.
     pub(super) fn take_over(&mut self, id: &TransportId, phone: Address, out: &mut Orders) {
-        self.takeover.playing.retain(|(known, _)| known != id);
-        self.takeover.playing.push((id.clone(), phone));
         let timer = Timer::SpeakerFree;
         out.push(Action::CancelTimer { timer });
+        self.takeover.playing.retain(|(known, _)| known != id);
+        self.takeover.playing.push((id.clone(), phone));
+        self.takeover.asked.remove(id);
         self.give_speaker(out);
+        if self.takeover.players.contains(&phone) {
+            self.turn_is_settled(out);
+        } else if self.takeover.playing.len() > 1 {
+            out.push(Action::ArmTimer {
+                timer: Timer::TurnSettled,
+                after: SETTLED,
+            });
+        }
+    }
+
+    /// Returns what is heard of a phone, but for calls.
+    pub(super) fn heard_of(&self, phone: Address) -> Option<StreamStatus> {
+        let stream = self.playback.stream_of(phone);
+        stream.filter(|stream| !self.takeover.mutes(&stream.transport))
+    }
+
+    /// Somebody pressed play or pause on a phone. One whose stream stayed open tells nothing else.
+    pub(super) fn player_changed(&mut self, phone: Address, playing: bool, out: &mut Orders) {
+        if !playing {
+            self.takeover.players.remove(&phone);
+            return;
+        }
+        if !self.takeover.players.insert(phone) {
+            return;
+        }
+        let muted = |(id, of): &&(TransportId, Address)| *of == phone && self.takeover.mutes(id);
+        if let Some((id, _)) = self.takeover.playing.iter().find(muted).cloned() {
+            self.take_over(&id, phone, out);
+        } else if self.takeover.heard() == Some(phone) {
+            self.turn_is_settled(out);
+        }
+    }
+
+    /// A phone has left, and its player with it.
+    pub(super) fn forget_player(&mut self, phone: Address) {
+        self.takeover.players.remove(&phone);
+    }
+
+    /// Whoever has the speaker goes on playing: the others may rest.
+    pub(super) fn turn_is_settled(&mut self, out: &mut Orders) {
+        for (id, phone) in self.takeover.playing.clone() {
+            let told = !self.takeover.mutes(&id) || self.calls.paused(phone);
+            if !told && self.takeover.asked.insert(id) {
+                let command = PlayerCommand::Pause;
+                out.radio(RadioAction::Player { phone, command });
+            }
+        }
     }
 
     /// A phone has stopped. Its stream is heard again only with what it plays next: it may still
     /// fade out.
     pub(super) fn leave_speaker(&mut self, id: &TransportId, out: &mut Orders) {
         self.takeover.playing.retain(|(known, _)| known != id);
-        let waits = !self.takeover.playing.is_empty();
-        if waits && self.takeover.heard().next().is_none() {
-            let timer = Timer::SpeakerFree;
-            out.push(Action::ArmTimer { timer, after: KEPT });
+        let Some((next, _)) = self.takeover.playing.last() else {
+            return;
+        };
+        if self.takeover.heard().is_some() {
+            return;
+        }
+        if self.takeover.asked.contains(next) {
+            self.keep_speaker(out);
+        } else {
+            // It was never told, so it was a ping that it was silent for.
+            self.give_speaker(out);
+        }
+    }
+
+    /// Keeps the speaker for whoever had it, or is about to.
+    pub(super) fn keep_speaker(&self, out: &mut Orders) {
+        if self.takeover.heard().is_none() && !self.takeover.playing.is_empty() {
+            out.push(Action::ArmTimer {
+                timer: Timer::SpeakerFree,
+                after: KEPT,
+            });
         }
     }
 
     /// Whoever had the speaker has not come back to it.
     pub(super) fn speaker_is_free(&mut self, out: &mut Orders) {
-        if self.takeover.heard().next().is_none() {
+        // In a call nobody is heard, and after it whoever was paused for it comes first.
+        if self.takeover.heard().is_none() && !self.calls.wants_quiet() {
             self.give_speaker(out);
         }
     }
@@ -69,6 +150,7 @@ impl Policy {
     /// A transport is no more, nor is what was said about it.
     pub(super) fn forget_turn(&mut self, id: &TransportId) {
         self.takeover.muted.remove(id);
+        self.takeover.asked.remove(id);
     }
 
     /// Has the phone that began last heard, and no other.
@@ -77,22 +159,17 @@ impl Policy {
             return;
         };
         for (id, phone) in self.takeover.playing.clone() {
-            if phone == owner {
-                if self.takeover.muted.remove(&id) && !self.calls.hushes(&id) {
-                    hush(id, false, out);
-                }
-            } else if self.takeover.muted.insert(id.clone()) {
-                // In a call it is neither heard nor told to rest: see `calls::hush`.
-                if !self.calls.hushes(&id) {
-                    hush(id, true, out);
-                    let command = PlayerCommand::Pause;
-                    out.radio(RadioAction::Player { phone, command });
-                }
+            let on = phone != owner;
+            let changed = if on {
+                self.takeover.muted.insert(id.clone())
+            } else {
+                self.takeover.muted.remove(&id)
+            };
+            // What a call hushes stays as it is until that is over.
+            if changed && !self.calls.hushes(&id) {
+                let transport = id;
+                out.stream(StreamAction::Hush { transport, on });
             }
         }
     }
-}
-
-fn hush(transport: TransportId, on: bool, out: &mut Orders) {
-    out.stream(StreamAction::Hush { transport, on });
 }

@@ -283,3 +283,26 @@ fn nothing_outlives_bluetoothd() {
         ]
     );
 }
+
+#[test]
+fn a_player_is_told_if_its_phone_is_at_our_adapter() {
+    let mut picture = Picture::default();
+    picture.add(HCI0, adapter("DA:4C:10:DE:00:00"));
+    picture.use_adapter("hci0".into());
+    picture.report(free);
+    let elsewhere = ANNA_PATH.replace("hci0", "hci1");
+    for (device, status, told) in [
+        (ANNA_PATH, "playing", Some(true)),
+        (ANNA_PATH, "forward-seek", Some(true)),
+        (ANNA_PATH, "paused", Some(false)),
+        (elsewhere.as_str(), "playing", None),
+    ] {
+        let path = format!("{device}/avrcp/player0");
+        picture.change(&path, PLAYER, properties([("Status", status.into())]));
+        let phone = ANNA;
+        let told = told.map(|playing| Event::PlayerChanged { phone, playing });
+        assert_eq!(picture.report(free), Vec::from_iter(told), "{status}");
+        picture.change(&path, PLAYER, properties([("Position", 7_u32.into())]));
+        assert_eq!(picture.report(free), []);
+    }
+}

@@ -115,6 +115,27 @@ fn table(rows: &[Row], output: &Output) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Says what a phone tells of its battery and its network, each with a comma before it.
+pub(super) fn gateway_in_words(phone: &PhoneShape) -> String {
+    let Some(told) = &phone.hands_free else {
+        return String::new();
+    };
+    let mut words = vec![String::new()];
+    words.extend(told.battery.map(|level| format!("battery {level} of 5")));
+    let network = told.operator.as_deref().map_or("network".into(), clean);
+    if told.service == Some(false) {
+        words.push("no network".to_owned());
+    } else if let Some(signal) = told.signal {
+        words.push(format!("{network} {signal} of 5"));
+    } else if told.operator.is_some() {
+        words.push(network);
+    }
+    if told.roaming == Some(true) {
+        words.push("roaming".to_owned());
+    }
+    words.join(", ")
+}
+
 /// Says in a few words what calls a phone has, or that its assistant listens; nothing if neither.
 pub(super) fn in_words(phone: &PhoneShape) -> Option<(Look, String)> {
     let hands_free = phone.hands_free.as_ref()?;

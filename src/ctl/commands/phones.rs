@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use super::calls::in_words;
+use super::calls::{gateway_in_words, in_words};
 use super::status::name_width;
 use crate::ctl::client::Client;
 use crate::ctl::failure::Failure;
@@ -39,11 +39,15 @@ pub(super) fn state(phone: &PhoneShape) -> (Look, String) {
     } else {
         ", calls not allowed"
     };
+    let told = gateway_in_words(phone);
     if let Some(format) = phone.format() {
-        let text = format!("playing {}, volume {volume}{calls}", clean(&format));
+        let text = format!("playing {}, volume {volume}{calls}{told}", clean(&format));
         (Look::Good, text)
     } else if phone.connected && phone.trusted {
-        (Look::Plain, format!("connected, volume {volume}{calls}"))
+        (
+            Look::Plain,
+            format!("connected, volume {volume}{calls}{told}"),
+        )
     } else if phone.connected {
         (Look::Bad, "connected, but not trusted".to_owned())
     } else if !phone.bonded {

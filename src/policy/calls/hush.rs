@@ -1,7 +1,7 @@
 //! What becomes of the music while there is a call.
 //!
-//! Invariant: whoever was asked to pause is asked to go on, once, unless it left meanwhile; a phone
-//! that does not obey is not heard all the same.
+//! Invariant: whoever was asked to pause last is asked to go on, once, unless it left meanwhile or
+//! another phone plays; a phone that does not obey is not heard all the same.
 
 use std::time::Duration;
 
@@ -19,6 +19,16 @@ impl Calls {
     /// Says whether a transport is not heard because of a call.
     pub(in crate::policy) fn hushes(&self, transport: &TransportId) -> bool {
         self.hushed.contains(transport)
+    }
+
+    /// Says whether a phone was asked to pause because of a call.
+    pub(in crate::policy) fn paused(&self, phone: Address) -> bool {
+        self.paused.contains(&phone)
+    }
+
+    /// Says whether the room is to be quiet.
+    pub(in crate::policy) fn wants_quiet(&self) -> bool {
+        self.quiet
     }
 }
 
@@ -43,7 +53,8 @@ impl Policy {
         for phone in self.hush_streams(out) {
             // A phone stops its own music for its own calls.
             let own = self.calls.links.get(&phone).is_some_and(Link::wants_quiet);
-            if !own && self.calls.paused.insert(phone) {
+            if !own && !self.calls.paused(phone) {
+                self.calls.paused.push(phone);
                 let command = PlayerCommand::Pause;
                 out.radio(RadioAction::Player { phone, command });
             }
@@ -77,12 +88,17 @@ impl Policy {
                 on: false,
             });
         }
-        for phone in std::mem::take(&mut self.calls.paused) {
-            if self.is_connected(phone) {
-                let command = PlayerCommand::Play;
-                out.radio(RadioAction::Player { phone, command });
-            }
+        let mut paused = std::mem::take(&mut self.calls.paused);
+        paused.retain(|phone| self.is_connected(*phone));
+        // One only, or they would take the speaker from each other: the one that had it last, unless
+        // another one that began meanwhile has it by now.
+        let last = paused.pop();
+        let heard = self.takeover.heard();
+        if let Some(phone) = last.filter(|phone| heard.is_none_or(|heard| heard == *phone)) {
+            let command = PlayerCommand::Play;
+            out.radio(RadioAction::Player { phone, command });
         }
+        self.keep_speaker(out);
     }
 
     /// A stream begins; with a call under way it is not to be heard. It is not stopped: it may be
@@ -96,6 +112,6 @@ impl Policy {
     /// A transport is no more, and with it all that was said about it and its phone's player.
     pub(in crate::policy) fn music_is_gone(&mut self, transport: &TransportId, phone: Address) {
         self.calls.hushed.remove(transport);
-        self.calls.paused.remove(&phone);
+        self.calls.paused.retain(|known| *known != phone);
     }
 }

@@ -61,8 +61,8 @@ pub(super) struct Calls {
     quiet: bool,
     /// The music that is not heard because of a call.
     hushed: BTreeSet<TransportId>,
-    /// The phones that were asked to pause because of a call.
-    paused: BTreeSet<Address>,
+    /// The phones that were asked to pause because of a call, in that order.
+    paused: Vec<Address>,
     /// What the room is heard with, as people know it.
     pub(super) microphone: Option<String>,
     /// Why the last voice that was wanted did not come up, with nothing left to try.

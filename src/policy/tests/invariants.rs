@@ -174,6 +174,7 @@ fn timer() -> impl Strategy<Value = Timer> {
         Timer::VoiceReturns,
         Timer::VoiceComes,
         Timer::SpeakerFree,
+        Timer::TurnSettled,
     ])
 }
 
@@ -222,6 +223,8 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         1 => rules().prop_map(Event::ConfigLoaded),
         12 => timer().prop_map(|timer| Event::TimerFired { timer }),
+        1 => (phone(), any::<bool>())
+            .prop_map(|(phone, playing)| Event::PlayerChanged { phone, playing }),
         6 => (phone(), hands_free()).prop_map(|(phone, fact)| Event::HandsFree { phone, fact }),
         1 => (0..2).prop_map(|id| Event::AdapterRefused {
             id: format!("hci{id}"),

@@ -1,5 +1,9 @@
 //! Who is heard when several phones play.
 
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
 use super::*;
 use crate::policy::action::PlayerCommand;
 use crate::policy::calls::event::HandsFreeFact;
@@ -36,6 +40,22 @@ impl Life {
         self.becomes(transport, TransportState::Pending)
     }
 
+    fn presses(&mut self, phone: Address, playing: bool) -> &mut Self {
+        self.tell(Event::PlayerChanged { phone, playing })
+    }
+
+    fn turn_is_settled(&mut self) -> &mut Self {
+        let timer = Timer::TurnSettled;
+        self.tell(Event::TimerFired { timer })
+    }
+
+    /// Whose music people are told to hear.
+    fn playing(&self) -> Vec<Address> {
+        let phones = self.policy.snapshot().phones.into_iter();
+        let playing = phones.filter(|phone| phone.stream.is_some());
+        playing.map(|phone| phone.address).collect()
+    }
+
     fn speaker_is_free(&mut self) -> &mut Self {
         let timer = Timer::SpeakerFree;
         self.tell(Event::TimerFired { timer })
@@ -53,20 +73,35 @@ impl Life {
         self.taken().into_iter().filter(turns).collect()
     }
 
+    fn calls_come(&mut self, phone: Address) {
+        let fact = HandsFreeFact::Ready;
+        self.tell(Event::HandsFree { phone, fact });
+    }
+
+    /// Cara's call ends, and it has been quiet for long enough.
+    fn call_is_over(&mut self) {
+        self.rings(CARA, 0);
+        let timer = Timer::MusicReturns;
+        self.tell(Event::TimerFired { timer });
+    }
+
     fn rings(&mut self, phone: Address, calls: u32) -> &mut Self {
-        let ringing = (0..calls).map(|id| Call {
-            id: CallId(id),
-            direction: Direction::Incoming,
-            state: CallState::Incoming,
-            number: String::new(),
-            name: None,
-            multiparty: false,
-        });
-        let calls = ringing.collect();
+        let calls = (0..calls).map(ringing).collect();
         self.tell(Event::HandsFree {
             phone,
             fact: HandsFreeFact::Calls { calls },
         })
+    }
+}
+
+fn ringing(id: u32) -> Call {
+    Call {
+        id: CallId(id),
+        direction: Direction::Incoming,
+        state: CallState::Incoming,
+        number: String::new(),
+        name: None,
+        multiparty: false,
     }
 }
 
@@ -89,15 +124,81 @@ fn whoever_plays_last_is_heard_and_the_one_before_is_asked_to_pause() {
     let anna = life.music(ANNA);
     assert_eq!(life.turns(), [], "nobody else plays");
     let ben = life.music(BEN);
-    assert_eq!(life.turns(), [hush(&anna, true), pause(ANNA)]);
+    assert_eq!(life.turns(), [hush(&anna, true)]);
+    assert_eq!(life.playing(), [BEN]);
+    life.turn_is_settled();
+    assert_eq!(life.turns(), [pause(ANNA)]);
+    life.turn_is_settled();
+    assert_eq!(life.turns(), [], "once");
     life.stops(&anna);
     assert_eq!(life.turns(), [], "it may still fade out");
     life.plays_again(&anna);
-    let turns = life.turns();
-    for turn in [hush(&anna, false), hush(&ben, true), pause(BEN)] {
-        assert!(turns.contains(&turn), "{turns:?}");
-    }
-    assert_eq!(turns.len(), 3);
+    assert_eq!(life.turns(), [hush(&ben, true), hush(&anna, false)]);
+    life.turn_is_settled();
+    assert_eq!(life.turns(), [pause(BEN)]);
+}
+
+#[test]
+fn a_ping_is_heard_alone_and_pauses_nobody() {
+    let mut life = Life::with_a_family();
+    let anna = life.music(ANNA);
+    let ben = life.music(BEN);
+    life.orders.clear();
+    life.stops(&ben);
+    assert_eq!(life.turns(), [hush(&anna, false)], "at once");
+    life.turn_is_settled();
+    assert_eq!(life.turns(), []);
+}
+
+#[test]
+fn a_phone_whose_stream_stayed_open_takes_the_speaker_back_by_its_play_button() {
+    let mut life = Life::with_a_family();
+    let anna = life.music(ANNA);
+    life.presses(ANNA, true);
+    assert_eq!(life.turns(), [], "it is heard already");
+    let ben = life.music(BEN);
+    life.turn_is_settled();
+    life.orders.clear();
+    life.presses(CARA, true);
+    life.presses(ANNA, true);
+    assert_eq!(life.turns(), [], "nothing has changed");
+    life.presses(ANNA, false);
+    life.presses(ANNA, true);
+    let taken = [hush(&ben, true), hush(&anna, false), pause(BEN)];
+    assert_eq!(life.turns(), taken);
+    life.presses(BEN, true);
+    let back = [hush(&anna, true), hush(&ben, false), pause(ANNA)];
+    assert_eq!(life.turns(), back);
+}
+
+#[test]
+fn a_player_that_plays_is_no_ping() {
+    let mut life = Life::with_a_family();
+    let anna = life.music(ANNA);
+    life.presses(BEN, true);
+    let ben = life.music(BEN);
+    assert_eq!(
+        life.turns(),
+        [hush(&anna, true), pause(ANNA)],
+        "told before"
+    );
+    life.stops(&ben);
+    life.presses(BEN, false);
+    life.stops(&anna);
+    life.plays_again(&anna);
+    life.plays_again(&ben);
+    life.orders.clear();
+    life.presses(BEN, true);
+    assert_eq!(life.turns(), [pause(ANNA)], "told after");
+    life.tell(Event::PhoneGone { phone: BEN });
+    life.tell(Event::PhoneSeen(bonded(BEN, "Ben")));
+    life.stops(&ben);
+    life.orders.clear();
+    life.plays_again(&ben);
+    assert!(
+        !life.turns().contains(&pause(ANNA)),
+        "it may have paused meanwhile"
+    );
 }
 
 #[test]
@@ -106,7 +207,8 @@ fn a_phone_that_does_not_obey_is_heard_when_the_speaker_is_free() {
     let anna = life.music(ANNA);
     let ben = life.music(BEN);
     let cara = life.music(CARA);
-    let asked = [hush(&anna, true), pause(ANNA), hush(&ben, true), pause(BEN)];
+    life.turn_is_settled();
+    let asked = [hush(&anna, true), hush(&ben, true), pause(ANNA), pause(BEN)];
     assert_eq!(life.turns(), asked, "each once");
     life.stops(&cara);
     assert_eq!(life.turns(), [], "it may be between two pieces");
@@ -116,6 +218,7 @@ fn a_phone_that_does_not_obey_is_heard_when_the_speaker_is_free() {
     assert_eq!(life.turns(), [], "the timer was late");
     life.stops(&cara);
     life.orders.clear();
+    assert_eq!(life.playing(), []);
     life.speaker_is_free();
     assert_eq!(life.turns(), [hush(&ben, false)], "the latest first");
     life.tell(Event::TransportClosed { transport: ben });
@@ -133,8 +236,7 @@ fn a_transport_that_is_no_more_leaves_nothing_behind() {
     life.orders.clear();
     life.music(ANNA);
     let turns = life.turns();
-    assert_eq!(turns.len(), 2, "only Ben is told: {turns:?}");
-    assert_eq!(turns[1], pause(BEN));
+    assert_eq!(turns.len(), 1, "only Ben is hushed: {turns:?}");
 }
 
 #[test]
@@ -168,24 +270,198 @@ fn a_knob_turns_whoever_is_heard() {
 }
 
 #[test]
+fn a_ping_in_a_call_does_not_keep_the_music_from_coming_back() {
+    let mut life = Life::with_a_family();
+    let anna = life.music(ANNA);
+    life.calls_come(CARA);
+    life.rings(CARA, 1);
+    life.stops(&anna);
+    let ben = life.music(BEN);
+    life.stops(&ben);
+    life.orders.clear();
+    life.call_is_over();
+    let turns = life.turns();
+    let asked = |phone| turns.contains(&player(phone, PlayerCommand::Play));
+    assert_eq!((asked(ANNA), asked(BEN)), (true, false));
+}
+
+#[test]
 fn in_a_call_the_speaker_changes_hands_unheard() {
     let mut life = Life::with_a_family();
     let anna = life.music(ANNA);
-    let fact = HandsFreeFact::Ready;
-    life.tell(Event::HandsFree { phone: CARA, fact });
+    life.calls_come(CARA);
     life.rings(CARA, 1);
     assert_eq!(life.turns(), [hush(&anna, true), pause(ANNA)]);
     let ben = life.music(BEN);
+    life.turn_is_settled();
     assert_eq!(life.turns(), [hush(&ben, true)], "Anna was told");
-    life.rings(CARA, 0);
-    life.orders.clear();
-    let timer = Timer::MusicReturns;
-    life.tell(Event::TimerFired { timer });
-    let play = player(ANNA, PlayerCommand::Play);
-    assert_eq!(life.turns(), [hush(&ben, false), play]);
-    // She went on playing, so that is all; had she paused, she would begin now.
+    life.call_is_over();
+    assert_eq!(life.turns(), [hush(&ben, false)], "Ben has the speaker");
     life.stops(&anna);
     life.plays_again(&anna);
+    assert_eq!(life.turns(), [hush(&ben, true), hush(&anna, false)]);
+}
+
+#[test]
+fn after_a_call_the_one_that_was_paused_for_it_comes_before_the_disobedient() {
+    let mut life = Life::with_a_family();
+    let ben = life.music(BEN);
+    let anna = life.music(ANNA);
+    life.turn_is_settled();
+    life.calls_come(CARA);
+    life.rings(CARA, 1);
+    life.stops(&anna);
+    life.orders.clear();
+    life.speaker_is_free();
+    life.call_is_over();
+    let play = player(ANNA, PlayerCommand::Play);
+    assert_eq!(life.turns(), [hush(&anna, false), play], "Ben stays silent");
+    life.plays_again(&anna);
+    assert_eq!(life.turns(), []);
+    life.stops(&anna);
+    life.speaker_is_free();
+    assert_eq!(life.turns(), [hush(&ben, false)]);
+}
+
+#[test]
+fn after_two_calls_one_phone_goes_on() {
+    let mut life = Life::with_a_family();
+    let anna = life.music(ANNA);
+    life.calls_come(CARA);
+    life.rings(CARA, 1);
+    life.stops(&anna);
+    life.rings(CARA, 0);
+    let ben = life.music(BEN);
+    life.rings(CARA, 1);
+    life.stops(&ben);
+    life.orders.clear();
+    life.call_is_over();
     let turns = life.turns();
-    assert_eq!(turns, [hush(&ben, true), pause(BEN), hush(&anna, false)]);
+    let asked = |phone| turns.contains(&player(phone, PlayerCommand::Play));
+    assert_eq!((asked(ANNA), asked(BEN)), (false, true), "he had it last");
+}
+
+#[test]
+fn a_phone_that_was_superseded_in_a_call_is_asked_to_pause() {
+    let mut life = Life::with_a_family();
+    life.calls_come(CARA);
+    life.rings(CARA, 1);
+    let anna = life.music(ANNA);
+    let ben = life.music(BEN);
+    assert_eq!(life.turns(), [hush(&anna, true), hush(&ben, true)]);
+    life.turn_is_settled();
+    assert_eq!(life.turns(), [pause(ANNA)]);
+    life.call_is_over();
+    assert_eq!(life.turns(), [hush(&ben, false)]);
+}
+
+/// What three phones may do.
+fn step() -> impl Strategy<Value = Event> {
+    let transport = || {
+        prop::sample::select(vec![ANNA, BEN, CARA])
+            .prop_map(|phone| TransportId(format!("/{phone}/fd0")))
+    };
+    let state = prop_oneof![Just(TransportState::Idle), Just(TransportState::Pending)];
+    let timer = prop_oneof![
+        Just(Timer::SpeakerFree),
+        Just(Timer::TurnSettled),
+        Just(Timer::MusicReturns)
+    ];
+    let output = prop_oneof![Just(None), Just(Some("Speakers".to_owned()))];
+    let phone = prop::sample::select(vec![ANNA, BEN, CARA]);
+    let calls = prop::collection::vec(Just(ringing(0)), 0..2);
+    prop_oneof![
+        8 => (transport(), state)
+            .prop_map(|(transport, state)| Event::TransportChanged { transport, state }),
+        1 => transport().prop_map(|transport| Event::TransportClosed { transport }),
+        1 => transport().prop_map(|transport| opened(&transport)),
+        1 => transport().prop_map(|transport| Event::StreamEnded { transport, error: None }),
+        3 => timer.prop_map(|timer| Event::TimerFired { timer }),
+        1 => output.prop_map(|output| Event::AudioFound { output }),
+        1 => Just(Event::AudioLost),
+        2 => (phone.clone(), any::<bool>())
+            .prop_map(|(phone, playing)| Event::PlayerChanged { phone, playing }),
+        2 => (phone, calls).prop_map(|(phone, calls)| Event::HandsFree {
+            phone,
+            fact: HandsFreeFact::Calls { calls },
+        }),
+    ]
+}
+
+fn opened(transport: &TransportId) -> Event {
+    let phone = [ANNA, BEN, CARA].into_iter();
+    let phone = phone.filter(|phone| transport.0.contains(&phone.to_string()));
+    Event::TransportOpened {
+        transport: transport.clone(),
+        phone: phone.last().unwrap(),
+        format: StreamFormat::Sbc {
+            rate: 44_100,
+            mode: ChannelMode::JointStereo,
+            max_bitpool: 53,
+        },
+    }
+}
+
+/// What the audio path was ordered.
+#[derive(Default)]
+struct Ordered {
+    playing: BTreeSet<TransportId>,
+    hushed: BTreeSet<TransportId>,
+}
+
+impl Ordered {
+    fn take(&mut self, action: &Action) {
+        match action {
+            Action::Stream(StreamAction::Start { transport, .. }) => {
+                self.playing.insert(transport.clone());
+            }
+            Action::Stream(StreamAction::Stop { transport }) => {
+                self.playing.remove(transport);
+            }
+            Action::Stream(StreamAction::Release { transport }) => {
+                self.hushed.remove(transport);
+            }
+            Action::Stream(StreamAction::Hush { transport, on }) => {
+                let changed = if *on {
+                    self.hushed.insert(transport.clone())
+                } else {
+                    self.hushed.remove(transport)
+                };
+                assert!(changed, "{action:?} is so already");
+            }
+            _ => {}
+        }
+    }
+
+    fn heard(&self) -> usize {
+        self.playing.difference(&self.hushed).count()
+    }
+}
+
+proptest! {
+    /// Of three phones one is heard at most; and when all is said, somebody is if anybody plays.
+    #[test]
+    fn one_is_heard(steps in prop::collection::vec(step(), 0..60)) {
+        let mut life = Life::with_a_family();
+        for phone in [ANNA, BEN, CARA] {
+            life.music(phone);
+            life.calls_come(phone);
+        }
+        let mut ordered = Ordered::default();
+        let over = |phone| Event::HandsFree {
+            phone,
+            fact: HandsFreeFact::Calls { calls: Vec::new() },
+        };
+        let fired = |timer| Event::TimerFired { timer };
+        let end = [ANNA, BEN, CARA].map(over).into_iter().chain([
+            fired(Timer::MusicReturns),
+            fired(Timer::SpeakerFree),
+        ]);
+        for event in steps.into_iter().chain(end) {
+            life.tell(event.clone());
+            life.taken().iter().for_each(|action| ordered.take(action));
+            prop_assert!(ordered.heard() <= 1, "after {event:?}");
+        }
+        prop_assert_eq!(ordered.heard(), ordered.playing.len().min(1));
+    }
 }

@@ -199,9 +199,16 @@ def answering(calls: list[OneOfMany], suffix: str) -> list[Figure]:
     here, there = [each.heard_here for each in calls], [each.heard_there for each in calls]
     both = [max(each.heard_here, each.heard_there) for each in calls]
     share = [each.phones_share for each in calls]
+    ours = [late - phones for late, phones in zip(both, share, strict=True)]
     command = "from the start of the command that answers"
     return [
         Figure(f"answer to two-way audio{suffix}", "ms", both, "the later of the next two"),
+        Figure(
+            f"answer to two-way audio, beyond the phone's share{suffix}",
+            "ms",
+            ours,
+            "call by call, that less the last of these",
+        ),
         Figure(
             f"answer to the caller heard in the room{suffix}",
             "ms",

@@ -19,6 +19,7 @@ from telephony import (
     wait_told,
 )
 
+from labkit import signals
 from labkit.phone import PhoneError
 from labkit.pi import SOUND_SERVER
 
@@ -100,6 +101,40 @@ def test_no_bonding_link_gets_neither_even_in_the_window(speaker, phones):
     check_turned_away(speaker, stranger)
     # The record is for all to see.
     saw(stranger, "hfp", state="offered")
+
+
+def test_phone_that_brings_its_music_alone_is_fetched_for_calls(speaker, phones):
+    (phone,) = phones(1, calls="iphone")
+    speaker.invite(phone)
+    began = speaker.pi.now()
+    phone.play(signals.tone(seconds=20.0))
+    assert saw(phone, "hfp", began, state="open").details["by"] == "speaker"
+    wait_told(speaker, phone)
+
+
+NOISE = [
+    b"\xff\x00\x0d" * 700,
+    b"x" * 5000,
+    b"\r\n+CIEV: 99,99\r\n\r\n+CIEV:\r\n\r\n+CIEV: 1,-7\r\n",
+    b"\r\n+CLCC: 1,0,0\r\n\r\nOK\r\n\r\nERROR\r\n\r\n+BCS: 77\r\n",
+    b'\r\n+CLIP: "' + b"9" * 2000 + b"\r\n",
+    b"\r\n+NONSENSE: 1\r\n\r\nRI",
+]
+
+
+def test_noise_on_the_line_ends_no_call(speaker, calling):
+    """Too long, not text, unknown, out of order, unfinished."""
+    phone = calling()
+    talk(speaker, phone)
+    before = speaker.pi.sh("systemctl show -P MainPID dotd").stdout
+    for noise in NOISE:
+        phone.send_raw(noise)
+    phone.send_raw(b"\r\n")
+    call(speaker, "dtmf", "5")
+    saw(phone, "asked", what="dtmf", value="5")
+    wait_calls(speaker, "active")
+    hang_up(speaker, phone)
+    assert speaker.pi.sh("systemctl show -P MainPID dotd").stdout == before
 
 
 def test_voice_needs_the_hands_free_profile(speaker, calling):

@@ -86,6 +86,8 @@ def test_no_bonding_link_opens_no_profile(closed, phones, io):
         stranger.pair(closed.address, bonding=False)
     with pytest.raises(PhoneError):
         stranger.attack_open_avdtp(closed.address)
+    with pytest.raises(PhoneError):
+        stranger.attack_open_avctp(closed.address)
     assert closed.phones() == []
 
 
@@ -93,6 +95,8 @@ def test_no_bonding_link_opens_no_profile_in_the_window_either(speaker, phone):
     phone.pair(speaker.address, bonding=False)
     with pytest.raises(PhoneError):
         phone.attack_open_avdtp(speaker.address)
+    with pytest.raises(PhoneError):
+        phone.attack_open_avctp(speaker.address)
     assert closed_list(speaker) == []
 
 

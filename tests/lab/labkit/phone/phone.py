@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from bumble import core
+from bumble.avctp import AVCTP_PSM
 from bumble.avdtp import AVDTP_PSM
 from bumble.core import BT_HANDSFREE_SERVICE
 
@@ -175,6 +176,11 @@ class Phone(Calling):
         opened = self._handset.open_channel(address, AVDTP_PSM, timeout)
         self._do("open AVDTP uninvited", opened, timeout)
 
+    def attack_open_avctp(self, address: str, timeout: float = 15.0) -> None:
+        """Opens the channel of keys and volume likewise."""
+        opened = self._handset.open_channel(address, AVCTP_PSM, timeout)
+        self._do("open AVCTP uninvited", opened, timeout)
+
     def attack_open_hands_free(self, address: str, timeout: float = 15.0) -> None:
         """Opens the channel of the hands-free profile likewise."""
         self._do("open hands-free uninvited", self._intrude(address, timeout), timeout)
@@ -243,12 +249,14 @@ class Phone(Calling):
         allocation: Allocation = "loudness",
         seconds: float | None = None,
         frames_per_packet: int | None = None,
+        announced: bool = True,
         timeout: float = 25.0,
     ) -> Playback:
         """Starts playing and returns at once; `wait()` on the result for the end.
 
         Connects first when it has to, and configures the stream anew when the parameters differ.
-        `rate` is the stream's; without it the sound's own. `seconds` cuts the sound short.
+        `rate` is the stream's; without it the sound's own. `seconds` cuts the sound short. What is
+        not `announced`, such as the ping of a message, is none of its player's.
         """
         if codec != "sbc":
             raise self._error(f"has no codec {codec!r}, only 'sbc'")
@@ -260,7 +268,7 @@ class Phone(Calling):
         tail = ((0, _TAIL_FRAMES * sbc.frame_samples + -len(pcm) % sbc.frame_samples), (0, 0))
         frames = sbc.encode(np.pad(pcm, tail))
         address = self._address(None)
-        start = self._player.play(address, sbc, frames, frames_per_packet, timeout)
+        start = self._player.play(address, sbc, frames, frames_per_packet, timeout, announced)
         return self._do(f"play to {address}", start, timeout)
 
     def suspend(self, timeout: float = 5.0) -> None:
@@ -289,6 +297,11 @@ class Phone(Calling):
     def obey(self, obedient: bool = True) -> None:
         """Makes the phone follow the speaker's play and pause keys (the default) or ignore them."""
         self._player.remote.obedient = obedient
+
+    def linger(self, lingers: bool = True) -> None:
+        """Makes the phone keep its stream open while it is paused, as many do for some seconds and
+        some for good, or suspend it at once (the default)."""
+        self._player.lingers = lingers
 
     def metadata(self, **fields: str) -> None:
         """Sets what the phone answers about its music: title, artist, album."""

@@ -41,6 +41,8 @@ class Player:
         self._busy = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._rests = False
+        self.lingers = False
+        self._announced = True
         self.source.on_opened = self.remote.watch_volume
         self.source.on_suspended = self._paused_by_speaker
         self.source.on_closed = self._cut_off
@@ -56,10 +58,16 @@ class Player:
         await self.remote.connect(link)
 
     async def play(
-        self, address: str, sbc: Sbc, frames: list[bytes], per_packet: int | None, timeout: float
+        self,
+        address: str,
+        sbc: Sbc,
+        frames: list[bytes],
+        per_packet: int | None,
+        timeout: float,
+        announced: bool = True,
     ) -> Playback:
         """Starts a piece, after connecting and configuring as needed; its last frame must be
-        silence."""
+        silence. One that is not `announced` is none of the player's, which says nothing."""
         async with self._busy:
             self._end_piece("another piece was started")
             await self._stop_sending()
@@ -70,6 +78,7 @@ class Player:
             self.playback = Playback(
                 sbc, frames, frames[-1], per_packet, lambda: self.quality, self._log
             )
+            self._announced = announced
             await self.source.start()
             self._send(self.playback)
             return self.playback
@@ -86,7 +95,8 @@ class Player:
             if playback is None or playback.finished:
                 raise PhoneError("nothing is paused: the piece has ended or none was played")
             if self._sending is None:
-                await self.source.start()
+                if self.source.state != State.STREAMING:
+                    await self.source.start()
                 self._send(playback)
 
     async def stop(self) -> None:
@@ -110,12 +120,17 @@ class Player:
 
     async def _pause(self, status: PlayStatus) -> None:
         await self._stop_sending()
-        await self.source.suspend()
-        self.remote.playing(status)
+        if not (self.lingers and status == PlayStatus.PAUSED):
+            await self.source.suspend()
+        self._tell(status)
 
     def _send(self, playback: Playback) -> None:
-        self.remote.playing(PlayStatus.PLAYING)
+        self._tell(PlayStatus.PLAYING)
         self._sending = asyncio.ensure_future(self._send_to_the_end(playback))
+
+    def _tell(self, status: PlayStatus) -> None:
+        if self._announced:
+            self.remote.playing(status)
 
     async def _send_to_the_end(self, playback: Playback) -> None:
         if await playback.transmit(self.source.send):

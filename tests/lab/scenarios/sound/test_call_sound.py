@@ -259,6 +259,9 @@ def test_volumes_of_a_call_are_heard(speaker, calling):
     assert phone.gains["microphone"] == 15, "the speaker has said that it is heard as it is"
     phone.microphone_volume(8)
     check_up(speaker, phone, signals.speech(2), level=SOFTER)
+    speaker.dotctl("mic", "volume", "100")
+    speaker.pi.wait_for(lambda: phone.gains["microphone"] == 15, what="the louder microphone")
+    check_up(speaker, phone, signals.speech(2))
 
 
 def test_call_goes_on_through_a_pairing_window_and_a_reload(speaker, calling):

@@ -252,3 +252,15 @@ def test_name_in_the_file_is_in_the_air_after_a_reload_and_nobody_hears_it(speak
     part = analysis.steady(heard.samples, heard.rate)
     assert len(part) > 8 * heard.rate
     assert not glitches(part, heard.rate, [LEFT, RIGHT]), "somebody heard the reload"
+
+
+def test_no_phone_is_louder_than_the_file_allows(speaker, phone):
+    speaker.pi.config("[volume]\nstart = 40\nmax = 50\n")
+    speaker.pi.sh("systemctl reload dotd")
+    speaker.dotctl("pair")
+    phone.pair(speaker.address)
+    speaker.wait_phones(1)
+    sound = signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL)
+    check_tones(play(speaker.pi, phone, sound), level=LEVEL + 60 * np.log10(0.4))
+    speaker.dotctl("volume", "100", "--phone", phone.address)
+    check_tones(play(speaker.pi, phone, sound), level=LEVEL + 60 * np.log10(0.5))
