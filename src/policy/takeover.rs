@@ -5,7 +5,7 @@
 //! the newcomer's sound is no ping of a message: its player plays, or it has lasted for long. When the
 //! speaker is free again, whoever still plays is heard, the latest first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::action::PlayerCommand;
@@ -16,7 +16,9 @@ use super::{Action, Orders, Policy, RadioAction, StreamAction};
 
 /// How long a phone whose player tells nothing has to play before the others are asked to pause. What
 /// is shorter is a ping, after which phones keep their streams open for up to three seconds.
-const SETTLED: Duration = Duration::from_secs(6);
+pub(super) const PING: Duration = Duration::from_secs(6);
+/// How long one whose player says that it does not play: several pings, or what has no player.
+const PINGS: Duration = Duration::from_secs(30);
 /// For how long the speaker is kept for a phone that has stopped: it may have done so between two
 /// pieces.
 const KEPT: Duration = Duration::from_secs(3);
@@ -30,14 +32,24 @@ pub(super) struct Takeover {
     muted: BTreeSet<TransportId>,
     /// Those of them that were asked to pause.
     asked: BTreeSet<TransportId>,
-    /// The phones whose players say that they play.
-    players: BTreeSet<Address>,
+    /// What the phones' players said last: whether they play.
+    players: BTreeMap<Address, bool>,
 }
 
 impl Takeover {
     /// Says whether a transport is not heard because another phone has the speaker.
     pub(super) fn mutes(&self, transport: &TransportId) -> bool {
         self.muted.contains(transport)
+    }
+
+    /// Says whether a transport is not heard, and whoever sends it was not told.
+    pub(super) fn mutes_untold(&self, transport: &TransportId) -> bool {
+        self.mutes(transport) && !self.asked.contains(transport)
+    }
+
+    /// Says whether a phone's player plays; nothing if it does not tell.
+    pub(super) fn player(&self, phone: Address) -> Option<bool> {
+        self.players.get(&phone).copied()
     }
 
     /// Returns whose music is heard, if it is not for a call that it is not.
@@ -60,15 +72,15 @@ impl Policy {
         out.push(Action::CancelTimer { timer });
         self.takeover.playing.retain(|(known, _)| known != id);
         self.takeover.playing.push((id.clone(), phone));
-        self.takeover.asked.remove(id);
         self.give_speaker(out);
-        if self.takeover.players.contains(&phone) {
-            self.turn_is_settled(out);
-        } else if self.takeover.playing.len() > 1 {
-            out.push(Action::ArmTimer {
-                timer: Timer::TurnSettled,
-                after: SETTLED,
-            });
+        let after = match self.takeover.player(phone) {
+            Some(true) => return self.turn_is_settled(out),
+            Some(false) => PINGS,
+            None => PING,
+        };
+        if self.takeover.playing.len() > 1 {
+            let timer = Timer::TurnSettled;
+            out.push(Action::ArmTimer { timer, after });
         }
     }
 
@@ -80,11 +92,7 @@ impl Policy {
 
     /// Somebody pressed play or pause on a phone. One whose stream stayed open tells nothing else.
     pub(super) fn player_changed(&mut self, phone: Address, playing: bool, out: &mut Orders) {
-        if !playing {
-            self.takeover.players.remove(&phone);
-            return;
-        }
-        if !self.takeover.players.insert(phone) {
+        if self.takeover.players.insert(phone, playing) == Some(playing) || !playing {
             return;
         }
         let muted = |(id, of): &&(TransportId, Address)| *of == phone && self.takeover.mutes(id);
@@ -141,8 +149,8 @@ impl Policy {
 
     /// Whoever had the speaker has not come back to it.
     pub(super) fn speaker_is_free(&mut self, out: &mut Orders) {
-        // In a call nobody is heard, and after it whoever was paused for it comes first.
-        if self.takeover.heard().is_none() && !self.calls.wants_quiet() {
+        // After a call whoever was paused for it comes first.
+        if self.takeover.heard().is_none() && !self.calls.holds_music() {
             self.give_speaker(out);
         }
     }
@@ -163,6 +171,7 @@ impl Policy {
             let changed = if on {
                 self.takeover.muted.insert(id.clone())
             } else {
+                self.takeover.asked.remove(&id);
                 self.takeover.muted.remove(&id)
             };
             // What a call hushes stays as it is until that is over.

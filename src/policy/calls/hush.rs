@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::super::action::{PlayerCommand, RadioAction};
 use super::super::event::Timer;
+use super::super::takeover::PING;
 use super::super::{Action, Orders, Policy, StreamAction};
 use super::{Calls, Link};
 use crate::policy::model::{Address, TransportId};
@@ -26,9 +27,9 @@ impl Calls {
         self.paused.contains(&phone)
     }
 
-    /// Says whether the room is to be quiet.
-    pub(in crate::policy) fn wants_quiet(&self) -> bool {
-        self.quiet
+    /// Says whether there is a call, or music that is still to come back after one.
+    pub(in crate::policy) fn holds_music(&self) -> bool {
+        self.quiet || !self.hushed.is_empty() || !self.paused.is_empty()
     }
 }
 
@@ -41,6 +42,7 @@ impl Policy {
         }
         let timer = Timer::MusicReturns;
         if quiet {
+            self.calls.pinged = false;
             out.push(Action::CancelTimer { timer });
             self.hush_music(out);
         } else if !self.calls.hushed.is_empty() || !self.calls.paused.is_empty() {
@@ -53,7 +55,9 @@ impl Policy {
         for phone in self.hush_streams(out) {
             // A phone stops its own music for its own calls.
             let own = self.calls.links.get(&phone).is_some_and(Link::wants_quiet);
-            if !own && !self.calls.paused(phone) {
+            // One that has paused already must not begin after the call.
+            let plays = self.takeover.player(phone) != Some(false);
+            if plays && !own && !self.calls.paused(phone) {
                 self.calls.paused.push(phone);
                 let command = PlayerCommand::Pause;
                 out.radio(RadioAction::Player { phone, command });
@@ -61,16 +65,21 @@ impl Policy {
         }
     }
 
-    /// Silences what plays; returns whose music was heard until then.
+    /// Silences what plays; returns whose music was heard until then, behind those that another
+    /// phone silences for the moment.
     fn hush_streams(&mut self, out: &mut Orders) -> Vec<Address> {
         let playing: Vec<_> = self.playback.playing().collect();
         let mut silenced = Vec::new();
         for (transport, phone) in playing {
-            // What another phone has silenced already was not heard.
-            if self.calls.hushed.insert(transport.clone()) && !self.takeover.mutes(&transport) {
+            if !self.calls.hushed.insert(transport.clone()) {
+                continue;
+            }
+            if !self.takeover.mutes(&transport) {
                 let on = true;
                 out.stream(StreamAction::Hush { transport, on });
                 silenced.push(phone);
+            } else if self.takeover.mutes_untold(&transport) {
+                silenced.insert(0, phone);
             }
         }
         silenced
@@ -90,14 +99,27 @@ impl Policy {
         }
         let mut paused = std::mem::take(&mut self.calls.paused);
         paused.retain(|phone| self.is_connected(*phone));
-        // One only, or they would take the speaker from each other: the one that had it last, unless
-        // another one that began meanwhile has it by now.
-        let last = paused.pop();
-        let heard = self.takeover.heard();
-        if let Some(phone) = last.filter(|phone| heard.is_none_or(|heard| heard == *phone)) {
-            let command = PlayerCommand::Play;
-            out.radio(RadioAction::Player { phone, command });
+        // One only, or they would take the speaker from each other: the one that had it last.
+        let Some(phone) = paused.last().copied() else {
+            return self.keep_speaker(out);
+        };
+        match self.takeover.heard().filter(|heard| *heard != phone) {
+            None => {
+                let command = PlayerCommand::Play;
+                out.radio(RadioAction::Player { phone, command });
+            }
+            // It may be but a ping.
+            Some(other) if self.takeover.player(other) != Some(true) && !self.calls.pinged => {
+                self.calls.paused = paused;
+                self.calls.pinged = true;
+                let (timer, after) = (Timer::MusicReturns, PING);
+                out.push(Action::ArmTimer { timer, after });
+                return;
+            }
+            // Another one that began meanwhile has the speaker.
+            Some(_) => {}
         }
+        self.calls.pinged = false;
         self.keep_speaker(out);
     }
 

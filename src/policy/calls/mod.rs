@@ -63,6 +63,8 @@ pub(super) struct Calls {
     hushed: BTreeSet<TransportId>,
     /// The phones that were asked to pause because of a call, in that order.
     paused: Vec<Address>,
+    /// After the last call another phone was heard, and has had time to show that it was no ping.
+    pinged: bool,
     /// What the room is heard with, as people know it.
     pub(super) microphone: Option<String>,
     /// Why the last voice that was wanted did not come up, with nothing left to try.

@@ -221,10 +221,37 @@ fn a_phone_that_does_not_obey_is_heard_when_the_speaker_is_free() {
     assert_eq!(life.playing(), []);
     life.speaker_is_free();
     assert_eq!(life.turns(), [hush(&ben, false)], "the latest first");
+    life.plays_again(&cara);
+    life.turn_is_settled();
+    assert_eq!(life.turns(), [hush(&ben, true), pause(BEN)], "once a turn");
+    life.stops(&cara);
     life.tell(Event::TransportClosed { transport: ben });
     life.orders.clear();
     life.speaker_is_free();
     assert_eq!(life.turns(), [hush(&anna, false)]);
+}
+
+#[test]
+fn a_player_that_has_paused_has_more_time_for_pings() {
+    let waits = |life: &Life| {
+        let armed = life.orders.iter().filter_map(|action| match action {
+            Action::ArmTimer {
+                timer: Timer::TurnSettled,
+                after,
+            } => Some(after.as_secs()),
+            _ => None,
+        });
+        armed.collect::<Vec<_>>()
+    };
+    let mut life = Life::with_a_family();
+    life.music(ANNA);
+    let ben = life.music(BEN);
+    assert_eq!(waits(&life), [6]);
+    life.stops(&ben);
+    life.presses(BEN, false);
+    life.orders.clear();
+    life.plays_again(&ben);
+    assert_eq!(waits(&life), [30]);
 }
 
 #[test]
@@ -342,6 +369,78 @@ fn after_two_calls_one_phone_goes_on() {
 }
 
 #[test]
+fn a_chime_after_a_call_does_not_keep_the_music_from_coming_back() {
+    for plays_on in [false, true] {
+        let mut life = Life::with_a_family();
+        let anna = life.music(ANNA);
+        life.calls_come(CARA);
+        life.rings(CARA, 1);
+        life.stops(&anna);
+        life.rings(CARA, 0);
+        let chime = life.music(CARA);
+        life.orders.clear();
+        let timer = Timer::MusicReturns;
+        life.tell(Event::TimerFired { timer });
+        assert_eq!(life.turns(), [hush(&anna, false)], "the chime is heard");
+        if !plays_on {
+            life.stops(&chime);
+        }
+        life.tell(Event::TimerFired { timer });
+        let play = player(ANNA, PlayerCommand::Play);
+        let expected = if plays_on { vec![] } else { vec![play] };
+        assert_eq!(life.turns(), expected);
+    }
+}
+
+#[test]
+fn a_phone_that_has_paused_by_itself_is_not_started_by_a_call() {
+    let mut life = Life::with_a_family();
+    let anna = life.music(ANNA);
+    life.presses(ANNA, true);
+    life.presses(ANNA, false);
+    life.calls_come(CARA);
+    life.rings(CARA, 1);
+    assert_eq!(life.turns(), [hush(&anna, true)]);
+    life.call_is_over();
+    assert_eq!(life.turns(), [hush(&anna, false)]);
+}
+
+#[test]
+fn a_phone_that_was_silent_for_a_ping_pauses_for_a_call_as_well() {
+    let mut life = Life::with_a_family();
+    let anna = life.music(ANNA);
+    life.presses(BEN, false);
+    let ben = life.music(BEN);
+    life.orders.clear();
+    life.calls_come(CARA);
+    life.rings(CARA, 1);
+    assert_eq!(life.turns(), [hush(&ben, true), pause(ANNA)]);
+    life.stops(&ben);
+    life.stops(&anna);
+    life.call_is_over();
+    let turns = life.turns();
+    let asked = |phone| turns.contains(&player(phone, PlayerCommand::Play));
+    assert_eq!((asked(ANNA), asked(BEN)), (true, false));
+}
+
+#[test]
+fn the_speaker_is_kept_for_who_was_paused_for_a_call_until_it_is_told_to_go_on() {
+    let mut life = Life::with_a_family();
+    life.music(BEN);
+    let anna = life.music(ANNA);
+    life.turn_is_settled();
+    life.calls_come(CARA);
+    life.rings(CARA, 1);
+    life.stops(&anna);
+    life.rings(CARA, 0);
+    life.orders.clear();
+    life.speaker_is_free();
+    assert_eq!(life.turns(), []);
+    life.call_is_over();
+    assert!(life.turns().contains(&player(ANNA, PlayerCommand::Play)));
+}
+
+#[test]
 fn a_phone_that_was_superseded_in_a_call_is_asked_to_pause() {
     let mut life = Life::with_a_family();
     life.calls_come(CARA);
@@ -454,6 +553,8 @@ proptest! {
         };
         let fired = |timer| Event::TimerFired { timer };
         let end = [ANNA, BEN, CARA].map(over).into_iter().chain([
+            fired(Timer::MusicReturns),
+            // Again, if it was for a ping that it waited.
             fired(Timer::MusicReturns),
             fired(Timer::SpeakerFree),
         ]);
