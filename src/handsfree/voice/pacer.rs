@@ -94,7 +94,7 @@ impl Pacer {
                 last: Some(now),
                 expected: now + slot,
                 since: now,
-                earliest: f64::INFINITY,
+                earliest: 0.0,
                 settled: false,
             };
             return;

@@ -488,11 +488,11 @@ fn step() -> impl Strategy<Value = Event> {
 }
 
 fn opened(transport: &TransportId) -> Event {
-    let phone = [ANNA, BEN, CARA].into_iter();
-    let phone = phone.filter(|phone| transport.0.contains(&phone.to_string()));
+    let mut family = [ANNA, BEN, CARA].into_iter();
+    let phone = family.find(|phone| transport.0.contains(&phone.to_string()));
     Event::TransportOpened {
         transport: transport.clone(),
-        phone: phone.last().unwrap(),
+        phone: phone.unwrap(),
         format: StreamFormat::Sbc {
             rate: 44_100,
             mode: ChannelMode::JointStereo,
