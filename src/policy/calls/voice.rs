@@ -208,7 +208,8 @@ impl Policy {
         Self::command(phone, CallCommand::SpeakerVolume { steps }, out);
     }
 
-    /// Moves the volume of the calls that are heard; says whether there are any.
+    /// Moves the volume of the calls that are heard, or will be at any moment; says whether there are
+    /// any.
     pub(in crate::policy) fn move_call_volume(
         &mut self,
         phone: Option<Address>,
@@ -216,7 +217,8 @@ impl Policy {
         out: &mut Orders,
     ) -> bool {
         let heard = self.calls.links.iter().filter(|(address, link)| {
-            link.voice == Voice::Up && phone.is_none_or(|phone| phone == **address)
+            let is_near = link.voice != Voice::None || link.next.is_awaited();
+            is_near && phone.is_none_or(|phone| phone == **address)
         });
         let phones: Vec<Address> = heard.map(|(address, _)| *address).collect();
         for phone in &phones {

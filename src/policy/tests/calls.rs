@@ -445,11 +445,8 @@ fn the_volume_of_calls_is_its_own_and_no_echo_goes_back() {
     );
     life.fact(ANNA, HandsFreeFact::SpeakerVolume { steps: 15 });
     assert_eq!(life.taken(), []);
-    let volume = Volume::new(20).unwrap();
-    life.ask(Request::SetVolume {
-        phone: None,
-        volume,
-    });
+    let (phone, volume) = (None, Volume::new(20).unwrap());
+    life.ask(Request::SetVolume { phone, volume });
     assert_eq!(
         life.hands_free_orders(),
         [

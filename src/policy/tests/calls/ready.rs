@@ -244,3 +244,28 @@ fn pipewire_that_comes_back_is_made_ready_again() {
     let ready = Some((VoiceCodec::Cvsd, 60));
     assert_eq!(expected(&mut life), [(ANNA, ready)]);
 }
+
+#[test]
+fn whoever_turns_the_knob_before_the_voice_is_there_means_the_call() {
+    for states in [
+        vec![CallState::Incoming],
+        vec![CallState::Incoming, CallState::Active],
+    ] {
+        let mut life = Life::with_two_callers();
+        for state in states {
+            life.calls(ANNA, &[(1, state)]);
+        }
+        life.orders.clear();
+        let (phone, volume) = (None, Volume::MAX);
+        life.ask(Request::SetVolume { phone, volume });
+        assert_eq!(
+            life.hands_free_orders(),
+            [
+                (ANNA, HandsFreeOrder::SetVoiceVolume { volume }),
+                (ANNA, command(CallCommand::SpeakerVolume { steps: 15 })),
+            ]
+        );
+        let known = &life.policy.memory().phones[0];
+        assert_eq!((known.call_volume, known.volume), (Some(volume), None));
+    }
+}
