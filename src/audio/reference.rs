@@ -31,6 +31,9 @@ const REST: u32 = 10;
 /// What is further from its place, in parts of a second, for so many turns, has leapt.
 const LEAPS_PER_SECOND: u32 = 500;
 const LEAP_TURNS: u32 = 8;
+/// Who lacks samples a second time within so many turns is in the wrong place, and did not just miss
+/// some turns of the voice.
+const CALM_TURNS: u32 = 200;
 /// How much of the news of a turn is believed of what only drifts, and within how many seconds it is
 /// made good.
 const BELIEF: f64 = 0.01;
@@ -109,6 +112,8 @@ struct Place {
     usual: Option<f64>,
     drift: f64,
     astray: u32,
+    /// For how many turns there was something to read.
+    calm: u32,
 }
 
 impl Far {
@@ -126,14 +131,20 @@ impl Far {
     }
 
     /// A turn that was captured begins at `now`; of what was captured before, so many samples wait
-    /// for their block. Stays where it is in time.
+    /// for their block. Stays where it is in time, at once while there is nothing to read.
     pub(super) fn follow(&mut self, now: Nanos, waiting: usize) {
-        if self.silent > 0 {
+        if self.silent >= REST {
             self.place = Place::default();
             return;
         }
         let next = self.at as f64 + self.beyond + waiting as f64 * self.step;
         let off = self.reference.due(now) - next;
+        if self.silent > 0 {
+            let wander = self.place.usual.map_or(0.0, |usual| off - usual);
+            self.at = self.at.saturating_add_signed(wander as i64);
+            return;
+        }
+        self.place.calm = self.place.calm.saturating_add(1);
         let wander = off - *self.place.usual.get_or_insert(off);
         let leap = f64::from(self.reference.rate / LEAPS_PER_SECOND);
         if wander.abs() < leap {
@@ -160,9 +171,14 @@ impl Far {
         let turn = u64::from(self.reference.turn.load(Relaxed));
         let behind = u64::from(rate / MARGINS_PER_SECOND) + turn;
         let there = self.reference.written.load(Acquire).saturating_sub(self.at);
-        // Whoever only came too early lets more wait than before, or would again.
-        let wanted = needed + if self.silent > 0 { behind } else { 0 };
+        // Whoever has no place yet, or came too early for it, lets more wait, or would again.
+        let is_lost = self.silent > 0 && self.place.usual.is_none();
+        let wanted = needed + if is_lost { behind } else { 0 };
         if there < wanted {
+            if self.silent == 0 && self.place.calm < CALM_TURNS {
+                self.place = Place::default();
+            }
+            self.place.calm = 0;
             self.silent = self.silent.saturating_add(1);
             return block.fill(0.0);
         }

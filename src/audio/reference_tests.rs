@@ -177,7 +177,18 @@ fn a_voice_that_rests_is_silent_and_goes_on_close_behind() {
 
 #[test]
 fn turns_that_were_missed_leave_it_in_its_place() {
-    for (played, captured) in [(1, 0), (3, 0), (20, 0), (0, 1), (1, 2)] {
+    for (played, captured) in [
+        (1, 0),
+        (3, 0),
+        (20, 0),
+        (0, 1),
+        (1, 2),
+        (0, 2),
+        (0, 3),
+        (1, 5),
+        (0, 9),
+        (0, 15),
+    ] {
         let mut bench = Bench::new();
         bench.run(1_000, 80.0, 1.0, 1.0);
         let before = bench.ahead(100);
@@ -200,6 +211,16 @@ fn turns_that_were_missed_leave_it_in_its_place() {
             (ahead - before).abs() < 4.0,
             "{played} {captured}: {before} {ahead}"
         );
+    }
+}
+
+#[test]
+fn turns_that_become_longer_are_given_more_room() {
+    for turn in [170.667, 341.333, 682.667] {
+        let mut bench = Bench::new();
+        bench.run(1_000, 80.0, 1.0, 1.0);
+        bench.run(2_000, turn, 1.0, 1.0);
+        bench.ahead(1_000);
     }
 }
 
