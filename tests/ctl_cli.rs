@@ -297,25 +297,28 @@ fn the_name_is_shown_and_changed() {
 /// Does as the policy would with a ceiling of 80.
 fn volumes() -> Answer {
     Box::new(|stage, request| {
-        if let Request::SetVolume { phone, volume } = request {
-            stage.change(|snapshot| {
-                let volume = (*volume).min(snapshot.max_volume);
-                let mut set = false;
-                for status in &mut snapshot.phones {
-                    let meant = match phone {
-                        Some(phone) => status.address == *phone,
-                        None => status.stream.is_some(),
-                    };
-                    if meant {
-                        status.volume = volume;
-                        set = true;
-                    }
+        let (phone, turned): (_, &dyn Fn(Volume) -> Volume) = match request {
+            Request::SetVolume { phone, volume } => (*phone, &|_| *volume),
+            Request::StepVolume { phone, steps } => (*phone, &|before| before.step(*steps)),
+            _ => return Ok(()),
+        };
+        stage.change(|snapshot| {
+            let turned = |before| turned(before).min(snapshot.max_volume);
+            let mut set = false;
+            for status in &mut snapshot.phones {
+                let meant = match phone {
+                    Some(phone) => status.address == phone,
+                    None => status.stream.is_some(),
+                };
+                if meant {
+                    status.volume = turned(status.volume);
+                    set = true;
                 }
-                if !set {
-                    snapshot.volume = volume;
-                }
-            });
-        }
+            }
+            if !set {
+                snapshot.volume = turned(snapshot.volume);
+            }
+        });
         Ok(())
     })
 }
@@ -359,9 +362,8 @@ fn without_phones_the_volume_is_where_they_start() {
         scene.dotctl(&["volume", "-20"]).succeeds(),
         "phones start at volume 40\n"
     );
-    let volume = Volume::new(40).unwrap();
-    let phone = None;
-    assert_eq!(scene.requests(), [Request::SetVolume { phone, volume }]);
+    let (phone, steps) = (None, -20);
+    assert_eq!(scene.requests(), [Request::StepVolume { phone, steps }]);
 }
 
 #[test]

@@ -67,13 +67,21 @@ impl Phone {
         self.requests.put(Request::Forget { phone }).await
     }
 
-    /// Sets the phone's volume, 0 to 100.
+    /// Sets the phone's volume, 0 to 100: that of its call while there is one.
     async fn set_volume(&self, percent: u8) -> Result<(), Error> {
         let request = Request::SetVolume {
             phone: Some(self.address),
             volume: volume(percent)?,
         };
         self.requests.put(request).await
+    }
+
+    /// Turns the same volume up or down; it ends at 0 and 100.
+    async fn step_volume(&self, steps: i16) -> Result<(), Error> {
+        let phone = Some(self.address);
+        self.requests
+            .put(Request::StepVolume { phone, steps })
+            .await
     }
 
     /// Its Bluetooth address.

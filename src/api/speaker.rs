@@ -88,8 +88,8 @@ impl Speaker {
         self.requests.put(Request::Rename { name }).await
     }
 
-    /// Sets the volume, 0 to 100, of the phones that play, else of those that are connected, else
-    /// the one that phones start with.
+    /// Sets the volume, 0 to 100: in a call of that, else of the phones that play, else of those that
+    /// are connected, else the one that phones start with.
     async fn set_volume(&self, percent: u8) -> Result<(), Error> {
         let volume = volume(percent)?;
         let request = Request::SetVolume {
@@ -97,6 +97,14 @@ impl Speaker {
             volume,
         };
         self.requests.put(request).await
+    }
+
+    /// Turns the same volumes up or down, each from where it is; they end at 0 and 100.
+    async fn step_volume(&self, steps: i16) -> Result<(), Error> {
+        let phone = None;
+        self.requests
+            .put(Request::StepVolume { phone, steps })
+            .await
     }
 
     /// Lets calls hear the room, or gives them silence instead; for good.

@@ -31,9 +31,9 @@ const REST: u32 = 10;
 /// What is further from its place, in parts of a second, for so many turns, has leapt.
 const LEAPS_PER_SECOND: u32 = 500;
 const LEAP_TURNS: u32 = 8;
-/// Who lacks samples a second time within so many turns is in the wrong place, and did not just miss
+/// Who lacks samples a second time within so many blocks is in the wrong place, and did not just miss
 /// some turns of the voice.
-const CALM_TURNS: u32 = 200;
+const CALM: u32 = 100;
 /// How much of the news of a turn is believed of what only drifts, and within how many seconds it is
 /// made good.
 const BELIEF: f64 = 0.01;
@@ -112,7 +112,7 @@ struct Place {
     usual: Option<f64>,
     drift: f64,
     astray: u32,
-    /// For how many turns there was something to read.
+    /// For how many blocks there was something to read.
     calm: u32,
 }
 
@@ -135,6 +135,8 @@ impl Far {
     pub(super) fn follow(&mut self, now: Nanos, waiting: usize) {
         if self.silent >= REST {
             self.place = Place::default();
+            // The clock may have put it where nothing was played by then.
+            self.at = self.at.min(self.reference.written.load(Acquire));
             return;
         }
         let next = self.at as f64 + self.beyond + waiting as f64 * self.step;
@@ -144,7 +146,6 @@ impl Far {
             self.at = self.at.saturating_add_signed(wander as i64);
             return;
         }
-        self.place.calm = self.place.calm.saturating_add(1);
         let wander = off - *self.place.usual.get_or_insert(off);
         let leap = f64::from(self.reference.rate / LEAPS_PER_SECOND);
         if wander.abs() < leap {
@@ -175,7 +176,7 @@ impl Far {
         let is_lost = self.silent > 0 && self.place.usual.is_none();
         let wanted = needed + if is_lost { behind } else { 0 };
         if there < wanted {
-            if self.silent == 0 && self.place.calm < CALM_TURNS {
+            if self.silent == 0 && self.place.calm < CALM {
                 self.place = Place::default();
             }
             self.place.calm = 0;
@@ -187,6 +188,7 @@ impl Far {
             self.place = Place::default();
         }
         self.silent = 0;
+        self.place.calm = self.place.calm.saturating_add(1);
         for sample in block {
             *sample = self.between() as f32;
             self.beyond += self.step;

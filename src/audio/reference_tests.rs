@@ -167,6 +167,8 @@ fn a_voice_that_rests_is_silent_and_goes_on_close_behind() {
         bench.now += 80.0;
     }
     assert!(bench.last(90).iter().all(|it| it.first.is_none()));
+    bench.run(10, 80.0, 1.0, 1.0);
+    assert!(bench.last(2).iter().all(|it| it.first.is_some()));
     bench.run(1_000, 80.0, 1.0, 1.0);
     let behind = bench
         .last(100)

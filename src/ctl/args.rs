@@ -65,8 +65,8 @@ pub enum Command {
 
     /// Show the volume, or set it
     ///
-    /// Without --phone it is that of the phones that play, else of those that are connected, else
-    /// the one that phones start with.
+    /// In a call it is that of the call. Else, without --phone, it is that of the phones that play,
+    /// else of those that are connected, else the one that phones start with.
     Volume {
         /// 0 to 100, or a step like +5 or -5
         #[arg(value_name = "N|+N|-N", allow_hyphen_values = true)]

@@ -171,6 +171,20 @@ impl PhoneShape {
         })
     }
 
+    /// Says whether its calls are heard here.
+    pub(super) fn is_heard(&self) -> bool {
+        self.hands_free
+            .as_ref()
+            .is_some_and(|it| it.voice.is_some())
+    }
+
+    /// Says whether a call rings or is being made.
+    pub(super) fn is_calling(&self) -> bool {
+        let calls = self.hands_free.iter().flat_map(|it| &it.calls);
+        let established = |call: &CallShape| matches!(&*call.state, "active" | "held");
+        calls.into_iter().any(|call| !established(call))
+    }
+
     pub(super) fn named(&self) -> NameShape {
         NameShape {
             name: self.name.clone(),

@@ -313,12 +313,20 @@ pub enum Request {
         /// The new name; nothing to go back to the configured one.
         name: Option<SpeakerName>,
     },
-    /// Set the volume of a phone, or of whoever plays.
+    /// Set the volume of a phone, or of whoever is heard.
     SetVolume {
-        /// Which one; if nothing is said, those who play, else those connected, else the start.
+        /// Which one; if nothing is said, the calls that are heard, else those who play, else calls
+        /// that are about to be heard, else those connected, else the start.
         phone: Option<Address>,
         /// The new volume; the ceiling holds it down.
         volume: Volume,
+    },
+    /// Turn the same volumes up or down, each from where it is.
+    StepVolume {
+        /// As with `SetVolume`.
+        phone: Option<Address>,
+        /// By how much, -100 to 100.
+        steps: i16,
     },
 }
 

@@ -187,7 +187,10 @@ impl Policy {
             Request::Disconnect { phone } => self.disconnect(phone, out),
             Request::Forget { phone } => self.forget(phone, out),
             Request::Rename { name } => self.rename(name, out),
-            Request::SetVolume { phone, volume } => self.set_volume(now, phone, volume, out),
+            Request::SetVolume { phone, volume } => self.turn_volume(now, phone, &|_| volume, out),
+            Request::StepVolume { phone, steps } => {
+                self.turn_volume(now, phone, &|before| before.step(steps), out)
+            }
         };
         out.reply(id, result);
     }

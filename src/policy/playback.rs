@@ -388,16 +388,18 @@ impl Policy {
         }
     }
 
-    pub(super) fn set_volume(
+    /// Turns the volume that somebody means: `turned` tells from what it was what it is to be.
+    pub(super) fn turn_volume(
         &mut self,
         now: Now,
         phone: Option<Address>,
-        volume: Volume,
+        turned: &dyn Fn(Volume) -> Volume,
         out: &mut Orders,
     ) -> Result<(), Rejection> {
-        let volume = volume.min(self.rules.max_volume);
+        let ceiling = self.rules.max_volume;
+        let turned = |before| turned(before).min(ceiling);
         // Whoever turns a knob in a call means the call.
-        if self.move_call_volume(phone, volume, out) {
+        if self.turn_calls(phone, &turned, out) {
             return Ok(());
         }
         let phones = match phone {
@@ -406,10 +408,10 @@ impl Policy {
             None => self.whose_volume(),
         };
         if phones.is_empty() {
-            self.memory.volume = Some(volume);
+            self.memory.volume = Some(turned(self.start_volume()));
         }
         for phone in phones {
-            self.move_volume(now, phone, volume, out);
+            self.move_volume(now, phone, turned(self.volume_of(phone)), out);
         }
         Ok(())
     }

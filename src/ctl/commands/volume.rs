@@ -2,13 +2,11 @@
 
 use serde_json::json;
 
-use crate::api::wire;
 use crate::ctl::args::VolumeChange;
 use crate::ctl::client::Client;
 use crate::ctl::failure::Failure;
 use crate::ctl::output::{Output, clean};
 use crate::ctl::shape::PhoneShape;
-use crate::policy::model::{Address, Volume};
 
 pub(in crate::ctl) async fn run(
     change: Option<VolumeChange>,
@@ -30,9 +28,11 @@ async fn of_phone(
 ) -> Result<(), Failure> {
     let path = client.find(phone).await?;
     if let Some(change) = change {
-        let before = client.phone(&path).await?.volume;
         let proxy = client.at(&path).await?;
-        proxy.set_volume(changed(before, change)).await?;
+        match change {
+            VolumeChange::To(percent) => proxy.set_volume(percent).await?,
+            VolumeChange::By(steps) => proxy.step_volume(steps).await?,
+        }
     }
     let phone = client.phone(&path).await?;
     output.tell(&phone, &sentence(&phone))
@@ -45,7 +45,7 @@ async fn overall(
 ) -> Result<(), Failure> {
     match change {
         Some(VolumeChange::To(percent)) => client.speaker.set_volume(percent).await?,
-        Some(step @ VolumeChange::By(_)) => step_each(client, step).await?,
+        Some(VolumeChange::By(steps)) => client.speaker.step_volume(steps).await?,
         None => {}
     }
     let heard = heard(client.phones().await?);
@@ -62,60 +62,73 @@ async fn overall(
     output.tell(&value, &text)
 }
 
-/// A step keeps the difference between phones, so each takes it for itself.
-async fn step_each(client: &Client, step: VolumeChange) -> Result<(), Failure> {
-    let heard = heard(client.phones().await?);
-    if heard.is_empty() {
-        let start = client.speaker.volume().await?;
-        return Ok(client.speaker.set_volume(changed(start, step)).await?);
-    }
-    for phone in heard {
-        let address: Address = phone
-            .address
-            .parse()
-            .map_err(|_| Failure::Missing("Address"))?;
-        let proxy = client.at(&wire::phone_path(address)).await?;
-        proxy.set_volume(changed(phone.volume, step)).await?;
-    }
-    Ok(())
-}
-
-/// Returns those whose volume a person means who names no phone: who plays, else who could.
-fn heard(phones: Vec<PhoneShape>) -> Vec<PhoneShape> {
-    let someone_plays = phones.iter().any(|phone| phone.playing);
-    let means = |phone: &PhoneShape| {
-        if someone_plays {
-            phone.playing
-        } else {
-            phone.connected
-        }
-    };
-    phones.into_iter().filter(means).collect()
-}
-
-fn changed(before: u8, change: VolumeChange) -> u8 {
-    match change {
-        VolumeChange::To(percent) => percent,
-        VolumeChange::By(steps) => {
-            let before = Volume::new(before).unwrap_or(Volume::MAX);
-            before.step(steps).percent()
-        }
-    }
+/// Returns those whose volume a person means who names no phone: who is in a call, else who plays,
+/// else who is about to be in a call, else who could play.
+fn heard(mut phones: Vec<PhoneShape>) -> Vec<PhoneShape> {
+    let plays: fn(&PhoneShape) -> bool = |it| it.playing;
+    let means = [PhoneShape::is_heard, plays, PhoneShape::is_calling];
+    let means = means.into_iter().find(|means| phones.iter().any(means));
+    phones.retain(means.unwrap_or(|it| it.connected));
+    phones
 }
 
 fn sentence(phone: &PhoneShape) -> String {
-    format!("{} is at volume {}", clean(&phone.name), phone.volume)
+    let name = clean(&phone.name);
+    let in_call = phone.is_heard() || (phone.is_calling() && !phone.playing);
+    match phone.hands_free.as_ref().filter(|_| in_call) {
+        Some(calls) => format!("calls of {name} are at volume {}", calls.volume),
+        None => format!("{name} is at volume {}", phone.volume),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ctl::shape::{CallShape, HandsFreeShape};
+
+    /// A phone that is connected, plays or not, has its voice here or not, and a call in this state.
+    fn phone(name: &str, playing: bool, voice: bool, state: Option<&str>) -> PhoneShape {
+        let call = |state: &str| CallShape {
+            state: state.to_owned(),
+            ..CallShape::default()
+        };
+        PhoneShape {
+            name: name.to_owned(),
+            connected: true,
+            playing,
+            volume: 40,
+            hands_free: Some(HandsFreeShape {
+                voice: voice.then(|| "msbc".to_owned()),
+                volume: 70,
+                calls: state.map(call).into_iter().collect(),
+                ..HandsFreeShape::default()
+            }),
+            ..PhoneShape::default()
+        }
+    }
 
     #[test]
-    fn steps_stop_at_the_ends() {
-        assert_eq!(changed(98, VolumeChange::By(5)), 100);
-        assert_eq!(changed(3, VolumeChange::By(-5)), 0);
-        assert_eq!(changed(50, VolumeChange::By(5)), 55);
-        assert_eq!(changed(50, VolumeChange::To(7)), 7);
+    fn those_are_told_whose_volume_is_meant() {
+        let idle = || phone("Anna", false, false, None);
+        for (ben, expected) in [
+            (
+                phone("Ben", false, true, Some("active")),
+                "calls of Ben are at volume 70",
+            ),
+            (phone("Ben", true, false, None), "Ben is at volume 40"),
+            (
+                phone("Ben", false, false, Some("incoming")),
+                "calls of Ben are at volume 70",
+            ),
+            (
+                phone("Ben", true, false, Some("dialing")),
+                "Ben is at volume 40",
+            ),
+        ] {
+            let told: Vec<String> = heard(vec![idle(), ben]).iter().map(sentence).collect();
+            assert_eq!(told, [expected]);
+        }
+        let told = heard(vec![idle(), phone("Ben", false, false, Some("held"))]);
+        assert_eq!(told.len(), 2);
     }
 }

@@ -208,26 +208,38 @@ impl Policy {
         Self::command(phone, CallCommand::SpeakerVolume { steps }, out);
     }
 
-    /// Moves the volume of the calls that are heard, or will be at any moment; says whether there are
-    /// any.
-    pub(in crate::policy) fn move_call_volume(
+    /// Moves the volume of the calls that are heard, else of those that will be at any moment, unless
+    /// there is music that is heard; says whether there are any.
+    pub(in crate::policy) fn turn_calls(
         &mut self,
         phone: Option<Address>,
-        volume: Volume,
+        turned: &dyn Fn(Volume) -> Volume,
         out: &mut Orders,
     ) -> bool {
-        let heard = self.calls.links.iter().filter(|(address, link)| {
-            let is_near = link.voice != Voice::None || link.next.is_awaited();
-            is_near && phone.is_none_or(|phone| phone == **address)
-        });
-        let phones: Vec<Address> = heard.map(|(address, _)| *address).collect();
+        let means = |it: Address| phone.is_none_or(|phone| phone == it);
+        let among = |wanted: &dyn Fn(&Link) -> bool| -> Vec<Address> {
+            let links = self.calls.links.iter();
+            let meant = links.filter(|(address, link)| means(**address) && wanted(link));
+            meant.map(|(address, _)| *address).collect()
+        };
+        let mut phones = among(&|link| link.voice == Voice::Up);
+        if phones.is_empty() && !self.is_music_heard(&means) {
+            phones = among(&|link| link.voice == Voice::Wanted || link.next.is_awaited());
+        }
         for phone in &phones {
-            if self.call_volume_of(*phone) != volume {
+            let before = self.call_volume_of(*phone);
+            let volume = turned(before);
+            if volume != before {
                 self.set_call_volume(*phone, volume, out);
                 self.show_call_volume(*phone, out);
             }
         }
         !phones.is_empty()
+    }
+
+    fn is_music_heard(&self, of: &dyn Fn(Address) -> bool) -> bool {
+        let mut playing = self.playback.playing();
+        playing.any(|(id, phone)| of(phone) && !self.calls.hushes(&id) && !self.takeover.mutes(&id))
     }
 
     /// Returns how loud a phone gets the room.

@@ -67,6 +67,8 @@ fn request() -> impl Strategy<Value = Request> {
         }),
         (proptest::option::of(phone()), volume())
             .prop_map(|(phone, volume)| Request::SetVolume { phone, volume }),
+        (proptest::option::of(phone()), -100_i16..=100)
+            .prop_map(|(phone, steps)| Request::StepVolume { phone, steps }),
         (proptest::option::of(phone()), wish())
             .prop_map(|(phone, wish)| Request::Call { phone, wish }),
     ]

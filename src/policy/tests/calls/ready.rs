@@ -245,6 +245,24 @@ fn pipewire_that_comes_back_is_made_ready_again() {
     assert_eq!(expected(&mut life), [(ANNA, ready)]);
 }
 
+/// Turns the knob to the end; returns whose call it meant, and whose music.
+fn whose_volume(life: &mut Life) -> (Vec<Address>, Vec<Address>) {
+    let before = life.policy.memory().phones.clone();
+    life.ask(Request::StepVolume {
+        phone: None,
+        steps: 100,
+    });
+    let pairs = before.iter().zip(&life.policy.memory().phones);
+    let changed = |other: &dyn Fn(&TrustedPhone, &TrustedPhone) -> bool| -> Vec<Address> {
+        let changed = pairs.clone().filter(|(before, after)| other(before, after));
+        changed.map(|(before, _)| before.address).collect()
+    };
+    (
+        changed(&|before, after| before.call_volume != after.call_volume),
+        changed(&|before, after| before.volume != after.volume),
+    )
+}
+
 #[test]
 fn whoever_turns_the_knob_before_the_voice_is_there_means_the_call() {
     for states in [
@@ -256,8 +274,8 @@ fn whoever_turns_the_knob_before_the_voice_is_there_means_the_call() {
             life.calls(ANNA, &[(1, state)]);
         }
         life.orders.clear();
-        let (phone, volume) = (None, Volume::MAX);
-        life.ask(Request::SetVolume { phone, volume });
+        assert_eq!(whose_volume(&mut life), (vec![ANNA], vec![]));
+        let volume = Volume::MAX;
         assert_eq!(
             life.hands_free_orders(),
             [
@@ -265,7 +283,24 @@ fn whoever_turns_the_knob_before_the_voice_is_there_means_the_call() {
                 (ANNA, command(CallCommand::SpeakerVolume { steps: 15 })),
             ]
         );
-        let known = &life.policy.memory().phones[0];
-        assert_eq!((known.call_volume, known.volume), (Some(volume), None));
     }
+}
+
+#[test]
+fn whoever_turns_the_knob_means_what_is_heard() {
+    // A call that is heard, and not one that rings meanwhile.
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Active)]).voice(ANNA);
+    life.calls(BEN, &[(1, CallState::Incoming)]);
+    assert_eq!(whose_volume(&mut life), (vec![ANNA], vec![]));
+    // Music that goes on while another phone dials at somebody's ear.
+    let mut life = Life::with_two_callers();
+    life.music(BEN);
+    life.calls(ANNA, &[(1, CallState::Dialing)]);
+    assert_eq!(whose_volume(&mut life), (vec![], vec![BEN]));
+    // Music that a call silences is not.
+    let mut life = Life::with_two_callers();
+    life.music(BEN);
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    assert_eq!(whose_volume(&mut life), (vec![ANNA], vec![]));
 }
