@@ -19,12 +19,18 @@ case $mode in
     --full) rounds=3 ;;
     *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
+if ! command -v python3 >/dev/null; then
+    as_root=$([ "$(id -u)" -eq 0 ] || echo sudo)
+    $as_root apt-get update -q && $as_root apt-get install -q -y --no-install-recommends python3 || exit
+fi
 lab=tests/lab/lab
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dotd-lab
-dist=$PWD/dist
+# In the repository, because the builder sees nothing else of this machine.
+dist=dist
+quick=dist/quick
 logs=$(mktemp -d)
 declare -A aside
-trap 'kill "${aside[@]}" 2>/dev/null; rm -rf "$logs"' EXIT
+trap 'kill "${aside[@]}" 2>/dev/null; rm -rf "$logs" "$quick"' EXIT
 passed=0 failed=0
 
 # step NAME COMMAND...: runs the command, which is one test.
@@ -121,22 +127,23 @@ in_real_time() {
     DOTD_LAB_SLOWNESS=1 "$lab" run "$@" --deb "$deb" --artifacts "$artifacts"
 }
 
-# The one for arm64 is only looked at and started, so it is built in half the time and not kept;
-# with --full it is the one that a Raspberry Pi gets.
+# The one for arm64 is only looked at and started, so it is built in half the time, beside those in
+# dist, and not kept; with --full it is the one that a Raspberry Pi gets.
 quick_package() {
     [ "$mode" != --full ] || { package "$1"; return; }
     DOTD_CARGO_OPTIONS='--config profile.release.opt-level=0 --config profile.release.package."*".opt-level=0' \
-        package "$1"
+        package "$1" "$quick"
     local status=$?
-    rm -f "$dist"/dotd_*_"$1".deb
+    rm -rf "$quick"
     return "$status"
 }
 
-# The package, what lintian says of it, and a run of the programs in it.
+# package ARCHITECTURE [FOLDER]: the package, what lintian says of it, and a run of its programs.
 package() {
-    rm -f "$dist"/dotd_*_"$1".deb
-    "$lab" build "$1" --to "$dist" &&
-        in_builder sh -c 'packaging/check-deb dist/dotd_*_"$1".deb' sh "$1"
+    local folder=${2:-$dist}
+    rm -f "$folder"/dotd_*_"$1".deb
+    "$lab" build "$1" --to "$folder" &&
+        in_builder packaging/check-deb "$folder"/dotd_*_"$1".deb
 }
 
 step 'builder (Debian 13, Rust 1.85)' in_builder true || { echo "0 passed, 1 failed"; exit 1; }

@@ -90,7 +90,8 @@ pub const TABLES: &[Table] = &[
             },
             Key {
                 name: "open-on-first-start",
-                about: "Whether pairing opens by itself at start while no phone is trusted yet.",
+                about: "Whether pairing opens by itself, for as long as `window` says, at any \
+                        start of dotd while no phone is trusted, not only at the first.",
                 allowed: "true or false",
                 default: Preset::Value("true"),
                 set: read::open_on_first_start,
@@ -161,8 +162,8 @@ pub const TABLES: &[Table] = &[
             Key {
                 name: "ring-tone",
                 about: "What the speaker rings with for phones that send no ring tone of their own. \
-                        A file must be readable for user dotd, who has no access to /home; while \
-                        it is not there, the default rings.",
+                        A file must be readable for user dotd, who has no access to /home, \
+                        /root, /tmp and /var/tmp; while it is not there, the default rings.",
                 allowed: "\"warble\", \"bell\", \"chime\", \"marimba\" or the whole path, from / on, of a \
                           WAV file of at most 30 s and 10 MB",
                 default: Preset::Value("\"warble\""),
@@ -179,8 +180,9 @@ pub const TABLES: &[Table] = &[
             Key {
                 name: "microphone",
                 about: "The microphone for calls, by its PipeWire node name or description; `sudo \
-                        PIPEWIRE_RUNTIME_DIR=/run/dotd wpctl status` lists them. While it is not \
-                        there callers hear silence.",
+                        PIPEWIRE_RUNTIME_DIR=/run/dotd wpctl status` lists the descriptions, with \
+                        `--name` behind it the node names. The example is a node name. While it is \
+                        not there callers hear silence.",
                 allowed: "a text that is not empty",
                 default: Preset::Unset {
                     means: "the default input of PipeWire",
@@ -207,8 +209,10 @@ pub const TABLES: &[Table] = &[
         keys: &[
             Key {
                 name: "output",
-                about: "The output to play on, by its PipeWire node name or description; \
-                        `sudo PIPEWIRE_RUNTIME_DIR=/run/dotd wpctl status` lists them.",
+                about: "The output to play on, by its PipeWire node name or description; `sudo \
+                        PIPEWIRE_RUNTIME_DIR=/run/dotd wpctl status` lists the descriptions, with \
+                        `--name` behind it the node names. The example is a node name. While it is \
+                        not there the default output plays.",
                 allowed: "a text that is not empty",
                 default: Preset::Unset {
                     means: "the default output of PipeWire",
@@ -248,7 +252,7 @@ pub fn shipped_file() -> String {
         "# dotd: what the speaker does. See dotd.toml(5).\n\
          #\n\
          # Every key is optional; what is commented out here is what holds without it.\n\
-         # Check a change with `dotctl config check`, apply it with `systemctl reload dotd`.\n",
+         # Apply a change with `dotctl config check && sudo systemctl reload dotd`.\n",
     );
     for table in TABLES {
         file.push_str(&format!("\n# {}\n[{}]\n", table.about, table.name));

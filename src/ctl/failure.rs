@@ -40,7 +40,10 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// Nobody owns the name on the bus.
-    #[error("dotd is not running; start it with `systemctl start dotd`")]
+    #[error(
+        "dotd is not running; `systemctl status dotd` says why, `sudo systemctl start dotd` starts \
+         it"
+    )]
     NotRunning,
     /// The daemon stopped while we were at it.
     #[error("dotd went away; see `systemctl status dotd`")]

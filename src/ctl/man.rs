@@ -163,6 +163,32 @@ const SILENT_CALLS: &[(&str, &str)] = &[
     ),
 ];
 
+const FILES: &[(&str, &str)] = &[
+    ("/etc/dotd/dotd.toml", "The configuration, dotd.toml(5)."),
+    (
+        "/var/lib/dotd/state.toml",
+        "Trusted phones and choices made at run time. One that is damaged is moved aside as \
+         state.toml.corrupt-N or state.toml.unreadable-N, and one of a later dotd as \
+         state.toml.from-version-V-N; `dotctl status` says so until the next start.",
+    ),
+    (
+        "/etc/bluetooth/main.conf",
+        "Settings of bluetoothd, which runs on a copy of it with the speaker's settings before it. \
+         What is set here wins, except JustWorksRepairing=always, which would let strangers pair. \
+         After a change run `sudo systemctl restart bluetooth`.",
+    ),
+    (
+        "/etc/pipewire/dotd.conf.d/NAME.conf",
+        "Additions to the settings of the speaker's PipeWire, /usr/share/pipewire/dotd.conf. After \
+         a change run `sudo systemctl restart dotd-pipewire`.",
+    ),
+    (
+        "/etc/dotd/wireplumber/wireplumber.conf.d/NAME.conf",
+        "Additions to the settings of the speaker's WirePlumber. After a change run `sudo \
+         systemctl restart dotd-wireplumber`.",
+    ),
+];
+
 fn dotd() -> String {
     let mut command = DaemonArgs::command();
     command.build();
@@ -172,7 +198,9 @@ fn dotd() -> String {
     man.item(
         "SIGHUP",
         "Read the configuration again, as `systemctl reload dotd` does. It is applied without \
-         interrupting the music; one that is not valid is refused, and the one before it holds.",
+         interrupting the music; one that is not valid is refused, and the one before it holds. \
+         The reload succeeds all the same, so run `dotctl config check && sudo systemctl reload \
+         dotd`.",
     );
     man.item("SIGTERM, SIGINT", "Stop.");
     man.section("ENVIRONMENT");
@@ -191,14 +219,17 @@ fn dotd() -> String {
     man.item("0", "It was told to stop.");
     man.item("1", "It cannot go on; the journal says why.");
     man.item("2", "The command line is wrong.");
-    man.item("78", "The configuration file has problems.");
-    man.section("FILES");
-    man.item("/etc/dotd/dotd.toml", "The configuration, dotd.toml(5).");
     man.item(
-        "/var/lib/dotd/state.toml",
-        "Trusted phones and choices made at run time. One that is damaged is moved aside as \
-         state.toml.corrupt-N or state.toml.unreadable-N, and one of a later dotd as \
-         state.toml.from-version-V-N; `dotctl status` says so until the next start.",
+        "78",
+        "The configuration file has problems. systemd does not start dotd again then: correct the \
+         file, and run `sudo systemctl start dotd`.",
+    );
+    man.section("FILES");
+    for (path, what) in FILES {
+        man.item(path, what);
+    }
+    man.paragraph(
+        "`sudo journalctl -u 'dotd*'` shows the journal of dotd, its PipeWire and its WirePlumber.",
     );
     man.section("CALLS");
     for text in CALLS {
@@ -233,8 +264,9 @@ fn dotd_toml() -> String {
          the configuration it had.",
     );
     man.paragraph(
-        "`dotctl config check` tells everything that is wrong with the file, `systemctl reload \
-         dotd` applies it.",
+        "`dotctl config check` tells everything that is wrong with the file, `sudo systemctl \
+         reload dotd` applies it. That succeeds also when the file is refused, so run both: \
+         `dotctl config check && sudo systemctl reload dotd`.",
     );
     for table in reference::TABLES {
         man.section(&format!("[{}]", table.name));

@@ -1,7 +1,9 @@
 //! Writes a session down, one event a line, to be replayed in a test.
 //!
-//! Invariant: what is written is all that the policy was told, in order, so that a replay comes to
-//! the same decisions. Off unless `--record FILE` is given.
+//! Invariant: what is written is all that the policy was told from its start on, in order. The
+//! settings and the state that it began with are not: a replay begins with the default settings and
+//! knows nobody, so it comes to the same decisions only where dotd began so too. Off unless
+//! `--record FILE` is given.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
