@@ -195,18 +195,22 @@ impl Orders {
     }
 
     /// Registers with the adapter, then lets the watch tell its phones.
-    async fn use_adapter(&mut self, id: &str, endpoints: u8) -> Result<(), BluetoothError> {
+    async fn use_adapter(&mut self, id: &str, mut endpoints: u8) -> Result<(), BluetoothError> {
         let bluetoothd = self.session.bluetoothd()?;
         // Before anything is registered: what is asked from then on is about this adapter.
         self.session.set_used(Some(id.to_owned()));
         let before = self.registered.take();
         if let Some(before) = before.filter(|it| it.bluetoothd == bluetoothd) {
-            let kept = if before.adapter == id { endpoints } else { 0 };
-            let surplus = kept..before.endpoints;
-            if let Err(error) = endpoint::unregister(&self.session, &before.adapter, surplus).await
-            {
-                // The adapter we leave may be gone altogether.
-                tracing::debug!(%error, adapter = before.adapter, "left an adapter behind");
+            if before.adapter == id {
+                // One that is too many may be playing, and who may connect is not decided here.
+                endpoints = endpoints.max(before.endpoints);
+            } else {
+                let all = 0..before.endpoints;
+                let left = endpoint::unregister(&self.session, &before.adapter, all).await;
+                if let Err(error) = left {
+                    // The adapter we leave may be gone altogether.
+                    tracing::debug!(%error, adapter = before.adapter, "left an adapter behind");
+                }
             }
         }
         self.register_agent().await?;

@@ -3,8 +3,8 @@
 //! Invariant: every question of a client about a connection is answered exactly once; a phone's name
 //! in the list is the last one it gave itself.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::event::{PhoneFacts, Timer};
@@ -22,6 +22,8 @@ pub(super) struct Connection {
     under_way: BTreeMap<Address, Attempt>,
     /// How many attempts were ordered so far.
     attempts: u64,
+    /// The phones that are connected and were let in.
+    let_in: BTreeSet<Address>,
 }
 
 /// One attempt to connect a phone.
@@ -49,6 +51,9 @@ impl Policy {
             }
         }
         self.reconcile(now, out);
+        let here = self.memory.phones.iter().map(|known| known.address);
+        let here: BTreeSet<Address> = here.filter(|phone| self.is_connected(*phone)).collect();
+        self.connection.let_in = here;
     }
 
     pub(super) fn phone_seen(&mut self, now: Now, facts: PhoneFacts, out: &mut Orders) {
@@ -57,6 +62,10 @@ impl Policy {
         let was_trusted = self.is_trusted(phone);
         if !facts.connected {
             self.link_ended(now, phone, out);
+        }
+        if facts.connected && !was_connected {
+            // What an earlier player said last says nothing of the next.
+            self.forget_player(phone);
         }
         let newly_bonded = facts.bonded && !self.phones.get(&phone).is_some_and(|old| old.bonded);
         self.phones.insert(phone, facts.clone());
@@ -147,6 +156,7 @@ impl Policy {
         let bonded = self.phones.values().filter(|facts| facts.bonded);
         self.bonds_left.extend(bonded.map(|facts| facts.address));
         self.phones.clear();
+        self.connection.let_in.clear();
         self.close_all_transports(out);
         self.forget_calls(out);
         // The attempts end later, and by then nobody waits for them any more.
@@ -158,7 +168,21 @@ impl Policy {
         }
     }
 
+    /// Says whether a phone may be connected: it is, or fewer than are allowed are.
+    pub(super) fn room_for(&self, phone: Address) -> bool {
+        let here = &self.connection.let_in;
+        here.contains(&phone) || here.len() < usize::from(self.rules.max_connected)
+    }
+
+    /// A phone uses the speaker, and takes one of its places.
+    pub(super) fn is_here(&mut self, phone: Address) {
+        if self.is_trusted(phone) {
+            self.connection.let_in.insert(phone);
+        }
+    }
+
     fn link_ended(&mut self, now: Now, phone: Address, out: &mut Orders) {
+        self.connection.let_in.remove(&phone);
         if !self.is_connected(phone) {
             return;
         }
@@ -203,10 +227,21 @@ impl Policy {
                 ),
             ));
         }
+        if !self.room_for(phone) {
+            return Err(Rejection::new(
+                RejectionKind::Busy,
+                format!(
+                    "{} phones are connected, which is all that phones.max-connected allows; \
+                     disconnect one first",
+                    self.rules.max_connected
+                ),
+            ));
+        }
         let hands_free = self.may_call(phone);
         let Connection {
             under_way,
             attempts,
+            ..
         } = &mut self.connection;
         let attempt = under_way.entry(phone).or_insert_with(|| {
             *attempts += 1;

@@ -352,6 +352,8 @@ pub enum Timer {
     AutoAnswer,
     /// Another phone has had time to set its call aside for one that is to be answered.
     SettingAside,
+    /// A phone that sends its own ring tone has had time to do so.
+    RingComes,
     /// A voice that was about to come has had time to do so.
     VoiceComes,
     /// A phone whose voice did not come up has had time to bring another one.

@@ -103,6 +103,7 @@ impl Policy {
             memory_lost: None,
         };
         policy.heed_configured_name();
+        policy.heed_configured_volume();
         policy
     }
 
@@ -206,6 +207,7 @@ impl Policy {
             Timer::MusicReturns => self.music_returns(out),
             Timer::AutoAnswer => self.auto_answer_due(now, out),
             Timer::SettingAside => self.setting_aside_patience_over(now, out),
+            Timer::RingComes => self.ring_patience_over(out),
             Timer::VoiceComes => self.next_voices_are_late(out),
             Timer::SpeakerFree => self.speaker_is_free(out),
             Timer::TurnSettled => self.turn_is_settled(out),

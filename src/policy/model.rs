@@ -467,6 +467,8 @@ pub struct Memory {
     pub outranked: Option<SpeakerName>,
     /// The volume that a phone without one of its own starts with; outranks the configured one.
     pub volume: Option<Volume>,
+    /// The configured one that it outranks. When the file has another one, somebody wants that.
+    pub outranked_volume: Option<Volume>,
     /// Whether calls get silence instead of the room.
     pub microphone_muted: bool,
     /// Phones that were forgotten and whose bond BlueZ may still have: it can be removed only while

@@ -224,13 +224,13 @@ impl Policy {
         if is_ours(uuid) && facts.bonded {
             if self.is_trusted(phone) {
                 self.note_bond(now, facts, out);
-                return self.may_use_ours(phone, uuid, out);
+                return self.has_room_for(now, facts, out) && self.may_use_ours(phone, uuid, out);
             }
             // A bond that was to be removed is none: who was forgotten pairs anew.
             let welcome = self.pairing.is_open() && !self.memory.forgotten.contains_key(&phone);
             if self.pairing.is_admitted(phone, now) || welcome {
                 self.trust(now, facts, out);
-                return self.may_use_ours(phone, uuid, out);
+                return self.has_room_for(now, facts, out) && self.may_use_ours(phone, uuid, out);
             }
         }
         if !self.is_trusted(phone) && self.pairing.is_news(phone, now) {
@@ -240,6 +240,24 @@ impl Policy {
                 uuid: uuid.to_owned(),
             });
         }
+        false
+    }
+
+    /// Says whether the phone may be one more of those that are connected; if not, it is sent away.
+    fn has_room_for(&mut self, now: Now, facts: &PhoneFacts, out: &mut Orders) -> bool {
+        let phone = facts.address;
+        if self.room_for(phone) {
+            self.is_here(phone);
+            return true;
+        }
+        if self.pairing.is_news(phone, now) {
+            out.tell(Story::NoRoom {
+                name: self.name_or(facts),
+                address: phone,
+                most: self.rules.max_connected,
+            });
+        }
+        out.radio(RadioAction::Disconnect { phone });
         false
     }
 

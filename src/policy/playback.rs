@@ -78,6 +78,7 @@ impl Policy {
         if let Some(facts) = self.phones.get(&phone).cloned() {
             self.note_bond(now, &facts, out);
         }
+        self.is_here(phone);
         self.transport_closed(&id, out);
         let transport = Transport {
             phone,
@@ -409,6 +410,7 @@ impl Policy {
         };
         if phones.is_empty() {
             self.memory.volume = Some(turned(self.start_volume()));
+            self.memory.outranked_volume = Some(self.rules.start_volume);
         }
         for phone in phones {
             self.move_volume(now, phone, turned(self.volume_of(phone)), out);

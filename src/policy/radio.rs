@@ -84,7 +84,8 @@ impl Radio {
 
     fn choose(&self, choice: &AdapterChoice) -> Option<&AdapterFacts> {
         match choice {
-            AdapterChoice::First => self.seen.values().next(),
+            // The one in use, as long as it is there.
+            AdapterChoice::First => self.facts().or_else(|| self.seen.values().next()),
             AdapterChoice::Named(id) => self.seen.get(id),
             AdapterChoice::Addressed(address) => {
                 self.seen.values().find(|facts| facts.address == *address)
@@ -205,8 +206,13 @@ impl Policy {
     }
 
     fn leave_adapter(&mut self, out: &mut Orders) {
-        if self.radio.in_use.take().is_none() {
+        let Some(left) = self.radio.in_use.take() else {
             return;
+        };
+        let stays = self.radio.seen.get(&left).is_some_and(|it| it.powered);
+        if stays && self.pairing.is_open() {
+            // Nobody looks for the speaker there any more.
+            out.radio(RadioAction::CloseWindow);
         }
         self.radio.ready = false;
         self.radio.refused = false;

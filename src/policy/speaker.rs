@@ -27,6 +27,15 @@ impl Policy {
         }
     }
 
+    /// The same goes for the volume that phones start with.
+    pub(super) fn heed_configured_volume(&mut self) {
+        let outranked = self.memory.outranked_volume;
+        if outranked.is_some_and(|volume| volume != self.rules.start_volume) {
+            self.memory.volume = None;
+            self.memory.outranked_volume = None;
+        }
+    }
+
     fn name_changed(&self, before: Option<SpeakerName>, out: &mut Orders) {
         let Some(name) = self.speaker_name() else {
             return;
@@ -46,9 +55,13 @@ impl Policy {
         let volumes = self.volumes();
         let old = std::mem::replace(&mut self.rules, rules);
         self.heed_configured_name();
+        self.heed_configured_volume();
+        let used = self.radio.address();
         if old.adapter != self.rules.adapter {
             self.take_adapter(out);
-        } else if (old.max_connected, old.calls) != (self.rules.max_connected, self.rules.calls) {
+        }
+        let services = |rules: &Rules| (rules.max_connected, rules.calls);
+        if used == self.radio.address() && services(&old) != services(&self.rules) {
             self.services_changed(out);
         }
         self.name_changed(name_before, out);

@@ -59,6 +59,12 @@ pub enum Story {
         address: Address,
         uuid: String,
     },
+    /// A trusted phone was sent away, since as many are connected as may be.
+    NoRoom {
+        name: String,
+        address: Address,
+        most: u8,
+    },
     /// A trusted phone connected.
     PhoneConnected { name: String, address: Address },
     /// It disconnected.
@@ -240,6 +246,7 @@ impl Story {
             Self::PhonePaired { address, .. }
             | Self::PairingRefused { address, .. }
             | Self::ServiceRefused { address, .. }
+            | Self::NoRoom { address, .. }
             | Self::PhoneConnected { address, .. }
             | Self::PhoneDisconnected { address, .. }
             | Self::ConnectFailed { address, .. }
@@ -281,6 +288,7 @@ impl fmt::Display for Story {
             | Self::PhonePaired { .. }
             | Self::PairingRefused { .. }
             | Self::ServiceRefused { .. }
+            | Self::NoRoom { .. }
             | Self::PhoneAdopted { .. }
             | Self::StrangerBonded { .. }
             | Self::BondMissing { .. } => self.fmt_trust(f),
@@ -361,23 +369,21 @@ impl Story {
                 name, again: false, ..
             } => write!(f, "{name} paired"),
             Self::PhonePaired { name, .. } => write!(f, "{name} paired again"),
-            Self::PairingRefused { name, address, why } => match why {
-                PairingRefusal::WindowClosed => {
-                    write!(
-                        f,
-                        "{name} ({address}) wanted to pair, but pairing is closed"
-                    )
-                }
-                PairingRefusal::NeedsPin => {
-                    write!(
-                        f,
-                        "{name} ({address}) wanted to pair with a PIN, which is not safe"
-                    )
-                }
-            },
+            Self::PairingRefused { name, address, why } => {
+                let why = match why {
+                    PairingRefusal::WindowClosed => ", but pairing is closed",
+                    PairingRefusal::NeedsPin => " with a PIN, which is not safe",
+                };
+                write!(f, "{name} ({address}) wanted to pair{why}")
+            }
             Self::ServiceRefused { name, address, .. } => {
                 write!(f, "{name} ({address}) is not trusted and was refused")
             }
+            Self::NoRoom { name, most, .. } => write!(
+                f,
+                "{name} was sent away: {most} phones are connected, which is all that \
+                 phones.max-connected allows"
+            ),
             Self::PhoneAdopted { name, .. } => write!(
                 f,
                 "{name} was trusted in BlueZ only; taken into the list, `dotctl forget` undoes it"

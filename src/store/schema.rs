@@ -52,6 +52,7 @@ mod v1 {
         name: Option<SpeakerName>,
         outranked: Option<SpeakerName>,
         volume: Option<Volume>,
+        outranked_volume: Option<Volume>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         microphone_muted: bool,
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -91,6 +92,7 @@ mod v1 {
                 name: state.name,
                 outranked: state.outranked,
                 volume: state.volume,
+                outranked_volume: state.outranked_volume,
                 microphone_muted: state.microphone_muted,
                 forgotten: somewhere.chain(known).collect(),
                 phones: phones.collect(),
@@ -116,6 +118,7 @@ mod v1 {
                 name: memory.name.clone(),
                 outranked: memory.outranked.clone(),
                 volume: memory.volume,
+                outranked_volume: memory.outranked_volume,
                 microphone_muted: memory.microphone_muted,
                 forgotten: somewhere.map(|(phone, _)| *phone).collect(),
                 forgotten_at: known.collect(),

@@ -12,6 +12,7 @@ fn memory() -> Memory {
         name: Some(SpeakerName::new("Küche \"laut\"").unwrap()),
         outranked: SpeakerName::new("Flur").ok(),
         volume: Volume::new(35),
+        outranked_volume: Volume::new(60),
         microphone_muted: true,
         forgotten: BTreeMap::from([
             (Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 3]), None),
@@ -81,6 +82,7 @@ last-seen = 0
 "#;
     let mut without_later_keys = Memory {
         outranked: None,
+        outranked_volume: None,
         microphone_muted: false,
         forgotten: BTreeMap::new(),
         ..memory()
@@ -203,6 +205,7 @@ proptest! {
             name: name.and_then(|name| SpeakerName::new(&name).ok()),
             outranked: outranked.and_then(|name| SpeakerName::new(&name).ok()),
             volume: volume.and_then(Volume::new),
+            outranked_volume: None,
             microphone_muted: false,
             forgotten: forgotten.into_iter().map(|(phone, adapter)| {
                 (Address::new(phone), adapter.map(Address::new))

@@ -16,6 +16,7 @@
 mod capture;
 mod error;
 mod fade;
+mod flow;
 mod incoming;
 mod level;
 mod meters;

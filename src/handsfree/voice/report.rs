@@ -16,6 +16,8 @@ pub(super) struct Reporter {
     voice: VoiceId,
     events: Sender<Event>,
     up: bool,
+    /// What was told last to be wrong.
+    problem: Option<&'static str>,
 }
 
 impl Reporter {
@@ -25,6 +27,7 @@ impl Reporter {
             voice,
             events,
             up: false,
+            problem: None,
         }
     }
 
@@ -33,6 +36,19 @@ impl Reporter {
         if !self.up {
             let voice = self.voice;
             self.up = self.offer(HandsFreeFact::VoiceUp { voice });
+        }
+    }
+
+    /// Sound does not flow, for this reason, or flows. A change is told once.
+    pub(super) fn flows(&mut self, problem: Option<&'static str>) {
+        if self.problem != problem {
+            let told = self.offer(HandsFreeFact::VoiceStalled {
+                voice: self.voice,
+                problem: problem.map(str::to_owned),
+            });
+            if told {
+                self.problem = problem;
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use crate::pcm::{self, MILLISECOND, Nanos, SECOND, Signal, ask_for_real_time};
 
 use super::capture::Inlet;
 use super::fade::gain_of;
+use super::flow::Flow;
 use super::incoming::Incoming;
 use super::meters::VoiceMeters;
 use super::outgoing::Outgoing;
@@ -71,6 +72,8 @@ pub(super) struct Exchange {
     longest: usize,
     /// The length of the packet that came last; 0 before the first.
     length: usize,
+    /// From the first packet on.
+    flow: Option<Flow>,
     begun: Nanos,
     unsent: u64,
     sent: u64,
@@ -119,6 +122,7 @@ impl Exchange {
             pacer: Pacer::new(begun, lasting(codec, size)),
             longest,
             length: 0,
+            flow: None,
             begun,
             unsent: 0,
             sent: 0,
@@ -167,6 +171,9 @@ impl Exchange {
             if let Some(end) = self.send_due(now) {
                 return end;
             }
+            if let Some(flow) = &self.flow {
+                self.reporter.flows(flow.problem(now));
+            }
         }
     }
 
@@ -199,6 +206,7 @@ impl Exchange {
         self.pacer.arrived(now, lasting(self.codec, packet.len()));
         self.incoming.packet(now, packet, status);
         self.reporter.up();
+        self.flow.get_or_insert_with(|| Flow::new(now)).came(now);
         self.gauge_incoming();
     }
 
@@ -219,7 +227,12 @@ impl Exchange {
             self.outgoing.set_gain(self.shared.controls.gain());
             let packet = self.outgoing.packet(due);
             match socket::send(&self.socket, packet) {
-                Ok(()) => self.sent += 1,
+                Ok(()) => {
+                    self.sent += 1;
+                    if let Some(flow) = &mut self.flow {
+                        flow.went(now);
+                    }
+                }
                 // The kernel tells the end once, to whoever asks first.
                 Err(errno) if is_end(errno) => return Some(End::Closed),
                 // A packet that there is no room for would be late: it is dropped.

@@ -105,6 +105,12 @@ impl Policy {
         if deals_with_ringing {
             self.leave_to_people(phone, out);
         }
+        if matches!(order, Order::Answer { .. }) {
+            // Nor is another one answered before the phone has told that this one is.
+            if let Some(lone) = self.calls.lone {
+                self.leave_to_people(lone.phone(), out);
+            }
+        }
         match order {
             Order::Answer { end_others } => self.answer(now, id, phone, end_others, out),
             Order::Command(command) => self.pass_on(id, phone, command, out),

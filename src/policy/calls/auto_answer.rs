@@ -21,6 +21,13 @@ pub(super) struct LoneCall {
     since: Duration,
 }
 
+impl LoneCall {
+    /// Whose it is.
+    pub(super) fn phone(self) -> Address {
+        self.phone
+    }
+}
+
 impl Policy {
     /// A phone has a call that was not heard of before: it may be one to answer.
     pub(super) fn call_came(&mut self, now: Now, phone: Address, call: CallId, out: &mut Orders) {

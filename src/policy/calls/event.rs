@@ -83,6 +83,14 @@ pub enum HandsFreeFact {
         /// Why.
         error: String,
     },
+    /// For a while no sound has come through a voice link that is up, or could be sent; or again
+    /// both work.
+    VoiceStalled {
+        /// Which one.
+        voice: VoiceId,
+        /// What is wrong and what to do; nothing when it works.
+        problem: Option<String>,
+    },
     /// A voice link is gone, or did not come up.
     VoiceEnded {
         /// Which one: there may be a later one by now.

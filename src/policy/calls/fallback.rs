@@ -74,6 +74,23 @@ impl Policy {
         Self::await_voice(out);
     }
 
+    /// A phone chose a codec and opened no link with it.
+    pub(super) fn voice_did_not_come(
+        &mut self,
+        phone: Address,
+        codec: VoiceCodec,
+        out: &mut Orders,
+    ) {
+        let link = self.calls.links.get(&phone);
+        if link.is_some_and(|link| link.has_a_voice() && link.missing.is_none()) {
+            let error = format!(
+                "the phone chose {codec} and then sent no voice; choose the speaker on the phone"
+            );
+            self.tell_voice_failed(phone, error.clone(), out);
+            self.fall_back(phone, codec, Some(error), out);
+        }
+    }
+
     /// Asks for the voice that is missing, with the codecs that are left.
     fn ask_for_voice(&mut self, phone: Address, out: &mut Orders) {
         let link = self.calls.links.get_mut(&phone);

@@ -19,6 +19,7 @@ mod auto_answer;
 mod fallback;
 mod hush;
 mod ready;
+mod ring;
 mod told;
 mod voice;
 
@@ -57,6 +58,8 @@ pub(super) struct Calls {
     refused: BTreeSet<Address>,
     /// How loud our own ring tone sounds, while it does.
     rings: Option<Volume>,
+    /// A phone that sends its own has been given the time for it.
+    ring_awaited: bool,
     /// Whether the room is to be quiet.
     quiet: bool,
     /// The music that is not heard because of a call.
@@ -86,10 +89,14 @@ struct Link {
     voice_codec: VoiceCodec,
     /// The voice link that was ordered last: whatever is told of another one is late.
     voice_id: VoiceId,
+    /// Nothing comes through the voice link, or can be sent.
+    stalled: bool,
     /// The voice that did not come up, until the phone brings another one.
     missing: Option<fallback::Missing>,
     /// The phone sends its own ring tone.
     rings_itself: bool,
+    /// It should have by now, and nothing comes.
+    rings_in_vain: bool,
     assistant: bool,
     /// How loud the phone wants the room, 0 to 15.
     microphone: u8,
@@ -116,8 +123,10 @@ impl Default for Link {
             voice: Voice::None,
             voice_codec: VoiceCodec::default(),
             voice_id: VoiceId::default(),
+            stalled: false,
             missing: None,
             rings_itself: false,
+            rings_in_vain: false,
             assistant: false,
             microphone: voice::STEPS,
             waiting: BTreeSet::new(),
@@ -134,11 +143,6 @@ impl Link {
     /// earpiece does not concern the room.
     fn wants_quiet(&self) -> bool {
         self.voice != Voice::None || self.has(CallState::is_offered)
-    }
-
-    /// Says whether we are to ring: the phone does, and sends no tone of its own.
-    fn wants_our_ring(&self) -> bool {
-        !self.rings_itself && self.has(|state| state == CallState::Incoming)
     }
 }
 
@@ -172,6 +176,9 @@ impl Policy {
             HandsFreeFact::VoiceAsked { id } => self.voice_asked(phone, id, out),
             HandsFreeFact::VoiceUp { voice } => self.voice_up(phone, voice, out),
             HandsFreeFact::VoiceUnheard { error } => self.voice_unheard(phone, error, out),
+            HandsFreeFact::VoiceStalled { voice, problem } => {
+                self.voice_stalled(phone, voice, problem, out);
+            }
             HandsFreeFact::VoiceEnded { voice, error } => {
                 self.voice_ended(phone, voice, error, out);
             }
@@ -205,11 +212,13 @@ impl Policy {
             Self::order(phone, HandsFreeOrder::Close, out);
             return;
         }
+        self.is_here(phone);
         self.calls.links.insert(phone, Link::default());
         self.show_call_volume(phone, out);
     }
 
     fn hands_free_ended(&mut self, phone: Address, error: Option<String>, out: &mut Orders) {
+        self.forget_stall(phone);
         if let Some(link) = self.calls.links.remove(&phone) {
             let name = self.name_of(phone);
             for id in link.waiting {
@@ -232,6 +241,9 @@ impl Policy {
                 address: phone,
                 error,
             });
+            if self.is_connected(phone) {
+                self.expect_calls(phone, out);
+            }
         }
     }
 
@@ -293,28 +305,9 @@ impl Policy {
         self.let_go_of_the_refused(out);
         self.attend_to_auto_answer(out);
         self.go_on_answering(out);
-        let rings = self.ring_wanted();
-        if rings != self.calls.rings {
-            self.calls.rings = rings;
-            out.push(Action::Sound(match rings {
-                Some(volume) => SoundAction::Ring { volume },
-                None => SoundAction::StopRinging,
-            }));
-        }
+        self.attend_to_ring(out);
         self.attend_to_music(out);
         self.attend_to_next_voices(out);
-    }
-
-    /// Returns how loud we are to ring; less loud while people talk.
-    fn ring_wanted(&self) -> Option<Volume> {
-        let mut links = self.calls.links.values();
-        let loud = self.rules.ring_volume.min(self.rules.max_volume);
-        if loud == Volume::MIN || !links.clone().any(Link::wants_our_ring) {
-            return None;
-        }
-        let talks = links.any(|link| link.voice == Voice::Up);
-        let half = -i16::from(loud.percent() / 2);
-        Some(if talks { loud.step(half) } else { loud })
     }
 
     /// A phone has brought its music: its calls should follow.

@@ -27,6 +27,8 @@ pub(super) struct NextVoice {
     awaited: bool,
     /// It has only so long to come.
     limited: bool,
+    /// The phone has chosen its codec, and was about to open the link.
+    chosen: bool,
     /// What everything is prepared for.
     prepared: Option<VoiceCodec>,
 }
@@ -78,6 +80,7 @@ impl Policy {
         if link.voice != Voice::Up {
             link.next.awaited = true;
             link.next.limited = false;
+            link.next.chosen = true;
         }
     }
 
@@ -111,12 +114,22 @@ impl Policy {
         }
     }
 
-    /// Voices that have not come by now stay on their phones.
+    /// Voices that have not come by now stay on their phones. One whose codec was chosen failed.
     pub(in crate::policy) fn next_voices_are_late(&mut self, out: &mut Orders) {
-        for link in self.calls.links.values_mut() {
-            link.next.awaited &= !link.next.limited;
+        let mut failed = Vec::new();
+        for (phone, link) in &mut self.calls.links {
+            if !(link.next.awaited && link.next.limited) {
+                continue;
+            }
+            link.next.awaited = false;
+            if std::mem::take(&mut link.next.chosen) && link.voice == Voice::None {
+                failed.push((*phone, link.codec));
+            }
         }
         self.attend_to_next_voices(out);
+        for (phone, codec) in failed {
+            self.voice_did_not_come(phone, codec, out);
+        }
     }
 
     /// PipeWire is back, where nothing is prepared any more.

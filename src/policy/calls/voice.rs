@@ -98,6 +98,7 @@ impl Policy {
         if before == Voice::None {
             return;
         }
+        self.forget_stall(phone);
         Self::order(phone, HandsFreeOrder::EndVoice, out);
         if let Some(error) = &error {
             self.tell_voice_failed(phone, error.clone(), out);
@@ -124,15 +125,55 @@ impl Policy {
     /// Gives the sound of a call back to its phone.
     pub(super) fn end_voice(&mut self, phone: Address, out: &mut Orders) {
         Self::order(phone, HandsFreeOrder::EndVoice, out);
+        self.forget_stall(phone);
         self.with_link(phone, |link| link.voice = Voice::None);
         self.attend(out);
     }
 
     /// PipeWire plays no stream of a phone. What only rests is played later, and told then.
-    pub(super) fn voice_unheard(&self, phone: Address, error: String, out: &mut Orders) {
+    pub(super) fn voice_unheard(&mut self, phone: Address, error: String, out: &mut Orders) {
         let link = self.calls.links.get(&phone);
         if link.is_some_and(|link| link.voice != Voice::None) {
+            self.calls.voice_problem = Some(error.clone());
             self.tell_voice_failed(phone, error, out);
+        }
+    }
+
+    /// Sound does not flow through a voice link that is up, or flows again.
+    pub(super) fn voice_stalled(
+        &mut self,
+        phone: Address,
+        voice: VoiceId,
+        problem: Option<String>,
+        out: &mut Orders,
+    ) {
+        let Some(link) = self.calls.links.get_mut(&phone) else {
+            return;
+        };
+        if link.voice != Voice::Up || link.voice_id != voice {
+            return;
+        }
+        let codec = link.voice_codec;
+        let Some(error) = problem else {
+            self.forget_stall(phone);
+            let name = self.name_of(phone);
+            let address = phone;
+            return out.tell(Story::VoiceUp {
+                name,
+                address,
+                codec,
+            });
+        };
+        link.stalled = true;
+        self.calls.voice_problem = Some(error.clone());
+        self.tell_voice_failed(phone, error, out);
+    }
+
+    /// The voice link that stalled flows again, or is no more.
+    pub(super) fn forget_stall(&mut self, phone: Address) {
+        let link = self.calls.links.get_mut(&phone);
+        if link.is_some_and(|link| std::mem::take(&mut link.stalled)) {
+            self.calls.voice_problem = None;
         }
     }
 
@@ -145,12 +186,21 @@ impl Policy {
     }
 
     /// PipeWire is back: whoever talks is to be heard again, and so is the ring tone.
-    pub(in crate::policy) fn play_voices_again(&self, out: &mut Orders) {
+    pub(in crate::policy) fn play_voices_again(&mut self, out: &mut Orders) {
         if let Some(volume) = self.calls.rings {
             out.push(Action::Sound(SoundAction::StopRinging));
             out.push(Action::Sound(SoundAction::Ring { volume }));
         }
         let up = |link: &Link| link.voice != Voice::None;
+        if self
+            .calls
+            .links
+            .values()
+            .any(|link| link.voice == Voice::Up)
+        {
+            // What PipeWire had refused.
+            self.calls.voice_problem = None;
+        }
         let phones = self.calls.links.iter().filter(|(_, link)| up(link));
         for voice in phones.filter_map(|(phone, _)| Some((*phone, self.voice_spec(*phone)?))) {
             let (phone, voice) = voice;

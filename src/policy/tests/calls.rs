@@ -5,6 +5,7 @@ mod answer;
 mod auto_answer;
 mod fallback;
 mod ready;
+mod ring;
 mod voice;
 mod wishes;
 
@@ -356,28 +357,6 @@ fn music_that_begins_in_a_call_is_not_heard_and_one_that_ended_is_forgotten() {
         timer: Timer::MusicReturns,
     });
     assert!(!life.orders.contains(&hush(&bens, false)));
-}
-
-#[test]
-fn we_ring_only_for_phones_that_do_not_and_softly_while_people_talk() {
-    let mut life = Life::with_two_callers();
-    let rings = |life: &mut Life| -> Vec<SoundAction> {
-        let orders = life.taken().into_iter();
-        let sounds = orders.filter_map(|action| match action {
-            Action::Sound(sound) => Some(sound),
-            _ => None,
-        });
-        sounds.collect()
-    };
-    let volume = |percent| Volume::new(percent).unwrap();
-    life.calls(ANNA, &[(1, CallState::Incoming)]);
-    assert_eq!(rings(&mut life), [SoundAction::Ring { volume: volume(50) }]);
-    life.calls(ANNA, &[(1, CallState::Active)]).voice(ANNA);
-    assert_eq!(rings(&mut life), [SoundAction::StopRinging]);
-    life.calls(BEN, &[(1, CallState::Incoming)]);
-    assert_eq!(rings(&mut life), [SoundAction::Ring { volume: volume(25) }]);
-    life.fact(BEN, HandsFreeFact::RingsItself { on: true });
-    assert_eq!(rings(&mut life), [SoundAction::StopRinging]);
 }
 
 #[test]

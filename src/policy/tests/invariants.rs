@@ -175,6 +175,7 @@ fn timer() -> impl Strategy<Value = Timer> {
         Timer::SettingAside,
         Timer::VoiceReturns,
         Timer::VoiceComes,
+        Timer::RingComes,
         Timer::SpeakerFree,
         Timer::TurnSettled,
     ])

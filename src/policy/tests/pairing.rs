@@ -480,3 +480,39 @@ fn a_state_that_cannot_be_read_is_no_first_start() {
     life.tell(Event::InventoryTaken { phones: Vec::new() });
     assert_eq!(life.policy.snapshot().pairing_until, None);
 }
+
+#[test]
+fn no_more_phones_are_connected_than_may_be() {
+    let mut life = Life::with_anna();
+    life.policy.rules.max_connected = 1;
+    life.policy.memory.phones.push(trusted(BEN, "Ben"));
+    let away = PhoneFacts {
+        connected: false,
+        ..bonded(ANNA, "Anna")
+    };
+    assert!(!life.answer(bonded(BEN, "Ben"), service(MUSIC)));
+    let sent_away = RadioAction::Disconnect { phone: BEN };
+    assert!(life.orders.contains(&Action::Radio(sent_away)));
+    assert!(life.stories().contains(&Story::NoRoom {
+        name: "Ben".into(),
+        address: BEN,
+        most: 1,
+    }));
+    assert!(
+        life.answer(bonded(ANNA, "Anna"), service(MUSIC)),
+        "it is here"
+    );
+    life.orders.clear();
+    life.ask(Request::Connect { phone: BEN });
+    let busy = |action: &Action| matches!(action, Action::Reply { result: Err(it), .. } if it.kind == RejectionKind::Busy);
+    assert!(!life.orders.iter().any(busy), "it has no bond");
+    life.tell(Event::PhoneSeen(PhoneFacts {
+        connected: false,
+        ..bonded(BEN, "Ben")
+    }));
+    life.ask(Request::Connect { phone: BEN });
+    assert!(life.orders.iter().any(busy));
+    life.tell(Event::PhoneSeen(away));
+    life.orders.clear();
+    assert!(life.answer(bonded(BEN, "Ben"), service(MUSIC)));
+}

@@ -221,3 +221,25 @@ fn a_lower_ceiling_quiets_who_never_chose_a_volume() {
     let quieter = Action::Stream(StreamAction::SetVolume { transport, volume });
     assert!(life.taken().contains(&quieter));
 }
+
+#[test]
+fn a_start_volume_that_is_written_anew_outranks_what_was_said_before() {
+    let mut life = Life::ready();
+    let rules = |percent| {
+        Event::ConfigLoaded(Rules {
+            start_volume: Volume::new(percent).unwrap(),
+            ..Rules::default()
+        })
+    };
+    let start = |life: &Life| life.policy.snapshot().volume.percent();
+    let (phone, volume) = (None, Volume::new(30).unwrap());
+    life.ask(Request::SetVolume { phone, volume });
+    life.tell(rules(60));
+    assert_eq!(start(&life), 30, "nobody wrote anything");
+    life.tell(rules(50));
+    assert_eq!(start(&life), 50);
+    life.ask(Request::SetVolume { phone, volume });
+    // Also when it was written while dotd was not running.
+    let memory = life.policy.memory().clone();
+    assert_eq!(start(&Life::new(memory)), 60);
+}

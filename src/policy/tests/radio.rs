@@ -1,6 +1,7 @@
 //! The adapter and its links, from coming up to going away.
 
 use super::*;
+use crate::policy::model::AdapterChoice;
 
 #[test]
 fn an_unplugged_adapter_does_not_open_pairing_again() {
@@ -391,4 +392,73 @@ fn another_adapter_is_taken_when_the_file_names_another() {
     assert_eq!(life.radio(), [], "it is in use");
     life.tell(named("hci7"));
     assert_eq!(life.policy.snapshot().adapter, AdapterStatus::Missing);
+}
+
+#[test]
+fn the_first_adapter_is_left_for_no_other_while_it_is_there() {
+    let mut life = Life::new(Memory::default());
+    let second = || AdapterFacts {
+        id: "hci1".into(),
+        address: OTHER,
+        ..adapter()
+    };
+    life.tell(Event::AdapterSeen(second()));
+    life.tell(Event::AdapterSeen(adapter()));
+    life.tell(Event::AdapterSeen(second()));
+    let used = |life: &mut Life| -> Vec<String> {
+        let orders = life.radio().into_iter();
+        let used = orders.filter_map(|order| match order {
+            RadioAction::UseAdapter { id, .. } => Some(id),
+            _ => None,
+        });
+        used.collect()
+    };
+    assert_eq!(used(&mut life), ["hci1"]);
+    life.tell(Event::AdapterGone { id: "hci1".into() });
+    assert_eq!(used(&mut life), ["hci0"]);
+}
+
+#[test]
+fn an_adapter_that_is_left_for_another_is_not_to_be_found_any_more() {
+    let mut life = Life::ready();
+    life.tell(Event::AdapterSeen(AdapterFacts {
+        id: "hci1".into(),
+        address: OTHER,
+        ..adapter()
+    }));
+    life.ask(Request::OpenPairing { length: None });
+    life.orders.clear();
+    let rules = Rules {
+        adapter: AdapterChoice::Named("hci1".into()),
+        ..Rules::default()
+    };
+    life.tell(Event::ConfigLoaded(rules));
+    let radio = life.radio();
+    let closed = radio.iter().position(|it| *it == RadioAction::CloseWindow);
+    let used = radio
+        .iter()
+        .position(|it| matches!(it, RadioAction::UseAdapter { .. }));
+    assert!(closed.unwrap() < used.unwrap(), "{radio:?}");
+}
+
+#[test]
+fn services_that_change_with_the_choice_of_the_same_adapter_are_offered() {
+    let mut life = Life::ready();
+    let rules = Rules {
+        adapter: AdapterChoice::Named("hci0".into()),
+        calls: false,
+        ..Rules::default()
+    };
+    life.orders.clear();
+    life.tell(Event::ConfigLoaded(rules));
+    let order = |it: &RadioAction| {
+        matches!(
+            it,
+            RadioAction::UseAdapter {
+                hands_free: false,
+                ..
+            }
+        )
+    };
+    assert!(life.radio().iter().any(order));
 }

@@ -137,6 +137,11 @@ def wait_gone(speaker, phone: Phone, timeout: float = PATIENCE) -> None:
     speaker.pi.wait_for(lambda: told(speaker, phone) is None, timeout, "the end of hands-free")
 
 
+def voice_problem(speaker) -> str | None:
+    """Why the last call could not be heard, and what to do."""
+    return speaker.status()["voice_problem"]
+
+
 def microphone(speaker) -> Microphone:
     """What the room is heard with."""
     shown = speaker.status()["microphone"]

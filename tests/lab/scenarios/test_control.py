@@ -24,6 +24,12 @@ def test_broken_file_is_refused_and_the_old_one_stays(speaker, phone):
     speaker.dotctl("pair")
     found = phone.sees(speaker.address)
     assert found and found.name == "Before"
+    speaker.pi.config(NAMED.format(name="After"))
+    speaker.pi.sh("systemctl reload dotd")
+    speaker.pi.wait_status(
+        lambda status: status["config_problems"] is None, what="the end of the complaint"
+    )
+    assert speaker.status()["name"] == "After"
 
 
 def test_broken_file_at_start_ends_with_78(speaker):

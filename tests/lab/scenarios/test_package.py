@@ -6,6 +6,9 @@ import subprocess
 from labkit import signals
 
 EARLIER = "0.0.9"
+EARPHONES, LOUDSPEAKER = 0x240418, 0x240414
+"""Classes of device: what the earlier version says it is, and what it is."""
+SETTINGS = "usr/share/dotd/bluetooth/main.conf"
 UNITS = ("dotd", "dotd-pipewire", "dotd-wireplumber")
 KEPT = ("/var/lib/dotd/state.toml", "/etc/dotd/dotd.toml")
 OURS = ("/var/lib/dotd", "/etc/dotd", "/run/dotd", "/run/dotd-bluetooth", "/usr/share/dotd")
@@ -32,27 +35,43 @@ def test_upgrade_keeps_state_and_settings(fresh_pi, package, phone, tmp_path):
     pi = fresh_pi
     pi.install(earlier(package, tmp_path))
     wait_ready(pi)
+    assert class_seen(pi, phone) == EARPHONES
     phone.pair(pi.address)
     check_plays(pi, phone)
     pi.sh("echo '# mine' >> /etc/dotd/dotd.toml")
+    main_pid = "systemctl show -P MainPID dotd"
+    before = pi.sh(main_pid).stdout
     pi.install(package, apt=True)
     assert pi.sh("dpkg-query --show --showformat '${Version}' dotd").stdout != EARLIER
     wait_ready(pi)
+    assert pi.sh(main_pid).stdout != before, "the earlier version is still running"
     status = pi.dotctl("status", "--json").json()
     assert [known["address"] for known in status["phones"]] == [phone.address]
     assert pi.sh("tail -1 /etc/dotd/dotd.toml").stdout == "# mine\n"
     phone.disconnect()
+    pi.dotctl("pair")
+    assert class_seen(pi, phone) == LOUDSPEAKER, "bluetoothd runs with the earlier settings"
     check_plays(pi, phone)
 
 
 def earlier(package, folder):
-    """The package as an earlier version."""
+    """The package as an earlier version, with other settings for bluetoothd."""
     tree, made = folder / "tree", folder / f"dotd_{EARLIER}_amd64.deb"
     subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
     control = tree / "DEBIAN" / "control"
     control.write_text(re.sub(r"(?m)^Version: .*", f"Version: {EARLIER}", control.read_text()))
+    settings, count = re.subn(r"(?m)^Class = .*", "Class = 0x000418", (tree / SETTINGS).read_text())
+    assert count == 1
+    (tree / SETTINGS).write_text(settings)
     subprocess.run(["dpkg-deb", "--root-owner-group", "--build", tree, made], check=True)
     return made
+
+
+def class_seen(pi, phone):
+    """What the phone takes the speaker for."""
+    found = phone.sees(pi.address)
+    assert found, "it is not seen"
+    return found.class_of_device
 
 
 def wait_ready(pi):

@@ -11,6 +11,7 @@ from labkit.phone import PhoneError
 LOUDSPEAKER = 0x240414
 """Class of device: a loudspeaker that renders sound and takes calls (audio)."""
 KINDS = ["none", "display"]
+SETTINGS = "/etc/bluetooth/main.conf"
 
 
 @pytest.fixture
@@ -108,6 +109,24 @@ def closed_list(speaker):
 @pytest.mark.parametrize("io", KINDS)
 def test_phone_that_forgot_us_pairs_again_in_the_window_only(speaker, phones, io):
     (phone,) = phones(1, io=io)
+    check_forgetful(speaker, phone)
+
+
+def test_setting_that_lets_anybody_pair_again_is_not_obeyed(speaker, phones):
+    """Many a guide to Pi speakers recommends it. BlueZ means phones that show no digits."""
+    (phone,) = phones(1, io="none")
+    try:
+        speaker.pi.sh(f"systemctl stop dotd; cp -p {SETTINGS} {SETTINGS}.kept")
+        speaker.pi.write(SETTINGS, "[General]\nJustWorksRepairing = always\n")
+        speaker.pi.sh("systemctl restart bluetooth; systemctl start dotd")
+        speaker.wait_ready()
+        check_forgetful(speaker, phone)
+    finally:
+        speaker.pi.sh(f"mv {SETTINGS}.kept {SETTINGS}")
+
+
+def check_forgetful(speaker, phone):
+    """A phone that forgot the speaker pairs again while the window is open, and not before."""
     phone.pair(speaker.address)
     speaker.wait_phones(1)
     phone.disconnect()
@@ -115,6 +134,7 @@ def test_phone_that_forgot_us_pairs_again_in_the_window_only(speaker, phones, io
     speaker.wait_window(is_open=False)
     with pytest.raises(PhoneError):
         phone.pair(speaker.address)
+    assert not phone.is_bonded(speaker.address)
     speaker.dotctl("pair")
     phone.pair(speaker.address)
     phone.connect(speaker.address)
@@ -142,3 +162,22 @@ def test_two_phones_pair_one_window_each(speaker, phones):
     ben.pair(speaker.address)
     names = [phone["name"] for phone in speaker.wait_phones(2)]
     assert names == [anna.name, ben.name]
+
+
+def test_no_more_phones_are_connected_than_may_be(speaker, phones):
+    anna, ben = phones(2)
+    for phone in (anna, ben):
+        speaker.invite(phone)
+        phone.connect(speaker.address)
+    speaker.part(ben)
+    speaker.pi.config("[phones]\nmax-connected = 1\n")
+    speaker.pi.sh("systemctl reload dotd")
+    knocked = speaker.pi.now()
+    with pytest.raises(Exception):  # noqa: B017 - sent away in whichever step comes first
+        ben.connect(speaker.address)
+    ben.wait_event("disconnected", since=knocked)
+    assert speaker.find(anna)["connected"]
+    assert speaker.dotctl("connect", ben.address, check=False).rc != 0
+    speaker.part(anna)
+    ben.connect(speaker.address)
+    speaker.wait_connected(ben, True)

@@ -98,6 +98,31 @@ def test_bond_without_trust_is_let_in_only_through_the_window(speaker, phone):
     speaker.wait_phones(1)
 
 
+def test_trust_without_bond_is_kept_and_lets_nobody_in_outside_the_window(speaker, phone):
+    """An admin removed the bond while dotd did not run."""
+    speaker.invite(phone)
+    speaker.part(phone)
+    remove = f"bluetoothctl remove {phone.address}"
+    speaker.pi.sh(f"systemctl stop dotd && {remove} && systemctl start dotd")
+    speaker.wait_ready()
+    known = speaker.find(phone)
+    assert known and known["trusted"] and not known["bonded"]
+    assert not speaker.status()["pairing"]["open"], "somebody is trusted: no window"
+    with pytest.raises(PhoneError):
+        phone.connect(speaker.address)
+    phone.disconnect()
+    phone.forget(speaker.address)
+    with pytest.raises(PhoneError):
+        phone.pair(speaker.address)
+    assert not speaker.find(phone)["bonded"]
+    speaker.dotctl("pair")
+    phone.pair(speaker.address)
+    speaker.wait_window(is_open=False)
+    (known,) = speaker.wait_phones(1)
+    assert (known["address"], known["bonded"], known["volume"]) == (phone.address, True, 100)
+    check_plays(speaker, phone)
+
+
 def test_bluetoothd_comes_later(speaker, phone):
     speaker.pi.sh("systemctl stop dotd; systemctl mask --now bluetooth; systemctl start dotd")
     assert speaker.status()["bluetooth"]["state"] == "no-bluetooth"

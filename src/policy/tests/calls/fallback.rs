@@ -141,3 +141,71 @@ fn an_assistant_has_a_voice_without_a_call() {
     assert_eq!(life.voice_patience_is_over(), []);
     assert_eq!(life.policy.snapshot().voice_problem, None);
 }
+
+#[test]
+fn a_codec_that_was_chosen_and_not_used_is_given_up_as_well() {
+    let late = |life: &mut Life| {
+        life.orders.clear();
+        let timer = Timer::VoiceComes;
+        life.tell(Event::TimerFired { timer });
+        let waits = life.waits();
+        let orders = life.hands_free_orders();
+        assert_eq!(waits, orders.contains(&asked()[1]));
+        orders
+    };
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Active)]);
+    life.fact(ANNA, HandsFreeFact::CodecChosen { codec: CODEC });
+    assert!(late(&mut life).ends_with(&asked()));
+    // The plainest one is all there is.
+    let plain = VoiceCodec::Cvsd;
+    life.fact(ANNA, HandsFreeFact::CodecChosen { codec: plain });
+    life.voice_patience_is_over();
+    life.voice_patience_is_over();
+    assert!(life.policy.snapshot().voice_problem.is_some());
+    life.voice(ANNA);
+    assert_eq!(life.policy.snapshot().voice_problem, None);
+    // Without a codec it rang, and was answered at somebody's ear.
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    life.calls(ANNA, &[(1, CallState::Active)]);
+    assert!(!late(&mut life).contains(&asked()[1]));
+    // Nor is there a call any more.
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Active)]);
+    life.fact(ANNA, HandsFreeFact::CodecChosen { codec: CODEC });
+    life.calls(ANNA, &[]);
+    assert!(!late(&mut life).contains(&asked()[1]));
+    assert_eq!(life.policy.snapshot().voice_problem, None);
+}
+
+#[test]
+fn a_voice_that_stalls_is_shown_until_it_flows_or_ends() {
+    let problem = || Some("nothing comes; bring the phone nearer".to_owned());
+    let stalled = |life: &mut Life, problem| {
+        let voice = life.policy.calls.last_voice;
+        life.fact(ANNA, HandsFreeFact::VoiceStalled { voice, problem });
+        life.policy.snapshot().voice_problem
+    };
+    let ends: [fn(&mut Life); 3] = [
+        |life| {
+            life.voice_ends(ANNA, None);
+        },
+        |life| {
+            life.fact(ANNA, HandsFreeFact::Ended { error: None });
+        },
+        |life| {
+            let voice = life.policy.calls.last_voice;
+            let problem = None;
+            life.fact(ANNA, HandsFreeFact::VoiceStalled { voice, problem });
+        },
+    ];
+    for end in ends {
+        let mut life = Life::with_two_callers();
+        life.calls(ANNA, &[(1, CallState::Active)]).voice(ANNA);
+        assert_eq!(stalled(&mut life, problem()), problem());
+        end(&mut life);
+        assert_eq!(life.policy.snapshot().voice_problem, None);
+        assert_eq!(stalled(&mut Life::with_two_callers(), problem()), None);
+    }
+}

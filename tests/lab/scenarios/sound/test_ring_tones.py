@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from telephony import ANNA, call, reconnect, wait_calls
+from telephony import ANNA, call, reconnect, saw, wait_calls
 
 from labkit import analysis, signals
 
@@ -10,6 +10,10 @@ FILE = "/etc/dotd/ring.wav"
 TONE = '[calls]\nring-tone = "{tone}"\nring-volume = 100\n'
 FIRST = 0.04
 """Seconds of a ring in which no melody has come to its second note."""
+AGAIN = 3.0
+"""Seconds after which a marimba rings again."""
+PROMISED = 5.0
+"""Seconds after which it rings in any case, where a phone promises a tone of its own."""
 
 
 def configure(speaker, tone):
@@ -18,13 +22,17 @@ def configure(speaker, tone):
     speaker.pi.sh("systemctl reload dotd")
 
 
+def wait_until(speaker, time):
+    """Waits for a moment of the lab's clock."""
+    speaker.pi.wait_for(lambda: speaker.pi.now() > time)
+
+
 def ring(speaker, phone):
     """Somebody calls and is refused after a while; returns what was heard from the first sound on."""
     with speaker.pi.recording() as heard:
         phone.ring(ANNA)
         wait_calls(speaker, "incoming")
-        end = speaker.pi.now() + 2.5
-        speaker.pi.wait_for(lambda: speaker.pi.now() > end)
+        wait_until(speaker, speaker.pi.now() + 2.5)
         call(speaker, "reject")
         wait_calls(speaker)
     begin = analysis.onset(heard.samples, heard.rate)
@@ -79,6 +87,29 @@ def test_file_is_heard_again_and_again_and_missed_by_nobody(speaker, calling, tm
         assert checked.rc == 78 and FILE in checked.stdout + checked.stderr, checked
     finally:
         speaker.pi.sh(f"rm -f {FILE}")
+
+
+def test_tone_that_a_phone_promises_and_does_not_bring_is_the_speaker_s(speaker, calling):
+    phone = calling()
+    configure(speaker, "marimba")
+    phone.misbehave(no_audio=True)
+    with speaker.pi.recording() as heard:
+        began = speaker.pi.now()
+        phone.ring(ANNA, in_band=True)
+        wait_calls(speaker, "incoming")
+        wait_until(speaker, began + PROMISED)
+        phone.hang_up()
+        wait_calls(speaker)
+        ended = speaker.pi.now()
+        wait_until(speaker, ended + 0.5 + AGAIN)
+    saw(phone, "audio", began, state="withheld")
+    begin = analysis.onset(heard.samples, heard.rate)
+    assert begin is not None, "nobody rings"
+    first = round(begin * heard.rate)
+    assert heard.clock.time_of(first) < began + PROMISED, "it rings late"
+    assert abs(first_note(heard.samples[first:], heard.rate) - 523.25) < 15
+    after = heard.samples[round(heard.clock.frame_at(ended + 0.5)) :]
+    assert np.max(np.abs(after)) < signals.decibel(-60), "it goes on ringing"
 
 
 def test_file_that_is_no_sound_is_told_with_its_line(speaker):
