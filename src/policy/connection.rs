@@ -168,10 +168,13 @@ impl Policy {
         }
     }
 
-    /// Says whether a phone may be connected: it is, or fewer than are allowed are.
+    /// Says whether a phone may be connected: it is, or is called, or fewer others than are allowed.
     pub(super) fn room_for(&self, phone: Address) -> bool {
-        let here = &self.connection.let_in;
-        here.contains(&phone) || here.len() < usize::from(self.rules.max_connected)
+        let called = &self.connection.under_way;
+        let here = self.connection.let_in.iter().copied();
+        let mut taken: BTreeSet<Address> = here.filter(|it| self.is_connected(*it)).collect();
+        taken.extend(called.keys());
+        taken.contains(&phone) || taken.len() < usize::from(self.rules.max_connected)
     }
 
     /// A phone uses the speaker, and takes one of its places.
@@ -183,6 +186,7 @@ impl Policy {
 
     fn link_ended(&mut self, now: Now, phone: Address, out: &mut Orders) {
         self.connection.let_in.remove(&phone);
+        self.forget_fetching(phone);
         if !self.is_connected(phone) {
             return;
         }

@@ -140,7 +140,7 @@ impl Policy {
             config_problems: self.config_problems.clone(),
             memory_problem: self.memory_problem.clone(),
             memory_lost: self.memory_lost.clone(),
-            voice_problem: self.calls.voice_problem.clone(),
+            voice_problem: self.voice_problem(),
             phones: trusted.chain(strangers).collect(),
         }
     }

@@ -134,8 +134,19 @@ impl Policy {
         out: &mut Orders,
     ) {
         let request = Some(id);
+        let brings_voice = matches!(
+            command,
+            CallCommand::Answer
+                | CallCommand::Dial { .. }
+                | CallCommand::DialMemory { .. }
+                | CallCommand::Redial
+                | CallCommand::OpenVoice
+        );
         self.with_link(phone, |link| {
             link.waiting.insert(id);
+            if brings_voice {
+                link.next.is_ours();
+            }
         });
         Self::order(phone, HandsFreeOrder::Command { request, command }, out);
     }

@@ -103,6 +103,7 @@ impl Policy {
                 address: lone.phone,
                 caller: known.call.caller().to_owned(),
             });
+            self.with_link(lone.phone, |link| link.next.is_ours());
             Self::command(lone.phone, CallCommand::Answer, out);
         }
     }

@@ -82,7 +82,8 @@ impl Policy {
         out: &mut Orders,
     ) {
         let link = self.calls.links.get(&phone);
-        if link.is_some_and(|link| link.has_a_voice() && link.missing.is_none()) {
+        let is_news = |link: &Link| link.missing.as_ref().is_none_or(|it| it.codec != codec);
+        if link.is_some_and(|link| link.has_a_voice() && is_news(link)) {
             let error = format!(
                 "the phone chose {codec} and then sent no voice; choose the speaker on the phone"
             );

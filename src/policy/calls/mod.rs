@@ -46,6 +46,8 @@ pub(super) struct Calls {
     pub(super) last_voice: VoiceId,
     /// The phones that are expected to bring their calls.
     expected: BTreeSet<Address>,
+    /// Those whose calls were fetched once more since they connected.
+    fetched_again: BTreeSet<Address>,
     /// The call that may be answered by itself.
     lone: Option<auto_answer::LoneCall>,
     /// The call that is about to be answered, while others are set aside for it.
@@ -89,8 +91,10 @@ struct Link {
     voice_codec: VoiceCodec,
     /// The voice link that was ordered last: whatever is told of another one is late.
     voice_id: VoiceId,
-    /// Nothing comes through the voice link, or can be sent.
-    stalled: bool,
+    /// Why nothing comes through the voice link, or can be sent.
+    stalled: Option<String>,
+    /// Why PipeWire does not play what comes.
+    unheard: Option<String>,
     /// The voice that did not come up, until the phone brings another one.
     missing: Option<fallback::Missing>,
     /// The phone sends its own ring tone.
@@ -123,7 +127,8 @@ impl Default for Link {
             voice: Voice::None,
             voice_codec: VoiceCodec::default(),
             voice_id: VoiceId::default(),
-            stalled: false,
+            stalled: None,
+            unheard: None,
             missing: None,
             rings_itself: false,
             rings_in_vain: false,
@@ -218,7 +223,6 @@ impl Policy {
     }
 
     fn hands_free_ended(&mut self, phone: Address, error: Option<String>, out: &mut Orders) {
-        self.forget_stall(phone);
         if let Some(link) = self.calls.links.remove(&phone) {
             let name = self.name_of(phone);
             for id in link.waiting {
@@ -241,7 +245,8 @@ impl Policy {
                 address: phone,
                 error,
             });
-            if self.is_connected(phone) {
+            // Once: one that cannot will not the next time.
+            if self.is_connected(phone) && self.calls.fetched_again.insert(phone) {
                 self.expect_calls(phone, out);
             }
         }
@@ -357,6 +362,7 @@ impl Policy {
             self.drop_calls(phone, out);
         }
         self.calls.expected.clear();
+        self.calls.fetched_again.clear();
         // Of the next adapter, or this one after a reset, nothing is known.
         self.calls.voice_problem = None;
     }
@@ -368,6 +374,18 @@ impl Policy {
             self.hands_free_ended(phone, None, out);
             self.attend(out);
         }
+    }
+
+    /// A phone has left, and may come back with calls that work.
+    pub(super) fn forget_fetching(&mut self, phone: Address) {
+        self.calls.fetched_again.remove(&phone);
+    }
+
+    /// Returns why a call is not heard here that should be, or was not the last time.
+    pub(super) fn voice_problem(&self) -> Option<String> {
+        let now = |link: &Link| link.stalled.clone().or_else(|| link.unheard.clone());
+        let now = self.calls.links.values().find_map(now);
+        now.or_else(|| self.calls.voice_problem.clone())
     }
 
     /// Returns what a phone that is connected for calls is doing.

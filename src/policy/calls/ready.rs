@@ -29,6 +29,8 @@ pub(super) struct NextVoice {
     limited: bool,
     /// The phone has chosen its codec, and was about to open the link.
     chosen: bool,
+    /// Somebody wanted it here, by us.
+    ours: bool,
     /// What everything is prepared for.
     prepared: Option<VoiceCodec>,
 }
@@ -40,6 +42,11 @@ impl NextVoice {
             likely: self.likely,
             ..Self::default()
         };
+    }
+
+    /// Somebody wants it here, by us.
+    pub(super) fn is_ours(&mut self) {
+        self.ours = true;
     }
 
     /// Says whether it may come at any moment.
@@ -122,7 +129,10 @@ impl Policy {
                 continue;
             }
             link.next.awaited = false;
-            if std::mem::take(&mut link.next.chosen) && link.voice == Voice::None {
+            let chosen = std::mem::take(&mut link.next.chosen);
+            // Else somebody may have taken the call at the phone meanwhile.
+            let ours = std::mem::take(&mut link.next.ours);
+            if chosen && ours && link.voice == Voice::None {
                 failed.push((*phone, link.codec));
             }
         }

@@ -95,10 +95,10 @@ impl Policy {
         }
         let before = std::mem::take(&mut link.voice);
         let codec = link.voice_codec;
+        (link.stalled, link.unheard) = (None, None);
         if before == Voice::None {
             return;
         }
-        self.forget_stall(phone);
         Self::order(phone, HandsFreeOrder::EndVoice, out);
         if let Some(error) = &error {
             self.tell_voice_failed(phone, error.clone(), out);
@@ -125,16 +125,21 @@ impl Policy {
     /// Gives the sound of a call back to its phone.
     pub(super) fn end_voice(&mut self, phone: Address, out: &mut Orders) {
         Self::order(phone, HandsFreeOrder::EndVoice, out);
-        self.forget_stall(phone);
-        self.with_link(phone, |link| link.voice = Voice::None);
+        self.with_link(phone, |link| {
+            link.voice = Voice::None;
+            (link.stalled, link.unheard) = (None, None);
+        });
         self.attend(out);
     }
 
     /// PipeWire plays no stream of a phone. What only rests is played later, and told then.
     pub(super) fn voice_unheard(&mut self, phone: Address, error: String, out: &mut Orders) {
-        let link = self.calls.links.get(&phone);
-        if link.is_some_and(|link| link.voice != Voice::None) {
-            self.calls.voice_problem = Some(error.clone());
+        let mut wanted = false;
+        self.with_link(phone, |link| {
+            wanted = link.voice != Voice::None;
+            link.unheard = Some(error.clone()).filter(|_| wanted);
+        });
+        if wanted {
             self.tell_voice_failed(phone, error, out);
         }
     }
@@ -153,27 +158,15 @@ impl Policy {
         if link.voice != Voice::Up || link.voice_id != voice {
             return;
         }
+        link.stalled.clone_from(&problem);
         let codec = link.voice_codec;
-        let Some(error) = problem else {
-            self.forget_stall(phone);
-            let name = self.name_of(phone);
-            let address = phone;
-            return out.tell(Story::VoiceUp {
-                name,
-                address,
+        match problem {
+            Some(error) => self.tell_voice_failed(phone, error, out),
+            None => out.tell(Story::VoiceUp {
+                name: self.name_of(phone),
+                address: phone,
                 codec,
-            });
-        };
-        link.stalled = true;
-        self.calls.voice_problem = Some(error.clone());
-        self.tell_voice_failed(phone, error, out);
-    }
-
-    /// The voice link that stalled flows again, or is no more.
-    pub(super) fn forget_stall(&mut self, phone: Address) {
-        let link = self.calls.links.get_mut(&phone);
-        if link.is_some_and(|link| std::mem::take(&mut link.stalled)) {
-            self.calls.voice_problem = None;
+            }),
         }
     }
 

@@ -553,3 +553,29 @@ fn pipewire_that_comes_back_gets_the_voices_again() {
         [(ANNA, HandsFreeOrder::PlayVoice { .. })]
     ));
 }
+
+#[test]
+fn calls_whose_link_broke_are_fetched_once_more() {
+    let mut life = Life::with_two_callers();
+    let breaks = |life: &mut Life| {
+        life.orders.clear();
+        let error = Some("it does not answer".to_owned());
+        life.fact(ANNA, HandsFreeFact::Ended { error });
+        let timer = Timer::CallsPatience;
+        life.tell(Event::TimerFired { timer });
+        let fetched = RadioAction::ConnectHandsFree { phone: ANNA };
+        let fetched = life.radio().contains(&fetched);
+        life.fact(ANNA, HandsFreeFact::Ready);
+        fetched
+    };
+    assert!(breaks(&mut life));
+    assert!(!breaks(&mut life), "it cannot");
+    for connected in [false, true] {
+        life.tell(Event::PhoneSeen(PhoneFacts {
+            connected,
+            ..bonded(ANNA, "Anna")
+        }));
+    }
+    life.fact(ANNA, HandsFreeFact::Ready);
+    assert!(breaks(&mut life), "it has come anew");
+}

@@ -514,5 +514,9 @@ fn no_more_phones_are_connected_than_may_be() {
     assert!(life.orders.iter().any(busy));
     life.tell(Event::PhoneSeen(away));
     life.orders.clear();
+    // Whoever is called has a place.
+    life.ask(Request::Connect { phone: BEN });
+    assert!(!life.answer(bonded(ANNA, "Anna"), service(MUSIC)));
+    life.orders.clear();
     assert!(life.answer(bonded(BEN, "Ben"), service(MUSIC)));
 }

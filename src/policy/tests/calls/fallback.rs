@@ -153,9 +153,18 @@ fn a_codec_that_was_chosen_and_not_used_is_given_up_as_well() {
         assert_eq!(waits, orders.contains(&asked()[1]));
         orders
     };
-    let mut life = Life::with_two_callers();
-    life.calls(ANNA, &[(1, CallState::Active)]);
-    life.fact(ANNA, HandsFreeFact::CodecChosen { codec: CODEC });
+    let answered = |here: bool| {
+        let mut life = Life::with_two_callers();
+        life.calls(ANNA, &[(1, CallState::Incoming)]);
+        if here {
+            let wish = CallWish::Answer { end_others: false };
+            life.ask(Request::Call { phone: None, wish });
+        }
+        life.fact(ANNA, HandsFreeFact::CodecChosen { codec: CODEC });
+        life.calls(ANNA, &[(1, CallState::Active)]);
+        life
+    };
+    let mut life = answered(true);
     assert!(late(&mut life).ends_with(&asked()));
     // The plainest one is all there is.
     let plain = VoiceCodec::Cvsd;
@@ -165,15 +174,10 @@ fn a_codec_that_was_chosen_and_not_used_is_given_up_as_well() {
     assert!(life.policy.snapshot().voice_problem.is_some());
     life.voice(ANNA);
     assert_eq!(life.policy.snapshot().voice_problem, None);
-    // Without a codec it rang, and was answered at somebody's ear.
-    let mut life = Life::with_two_callers();
-    life.calls(ANNA, &[(1, CallState::Incoming)]);
-    life.calls(ANNA, &[(1, CallState::Active)]);
-    assert!(!late(&mut life).contains(&asked()[1]));
-    // Nor is there a call any more.
-    let mut life = Life::with_two_callers();
-    life.calls(ANNA, &[(1, CallState::Active)]);
-    life.fact(ANNA, HandsFreeFact::CodecChosen { codec: CODEC });
+    // At somebody's ear it is right where it is.
+    assert!(!late(&mut answered(false)).contains(&asked()[1]));
+    // Nor is a call that is over asked for.
+    let mut life = answered(true);
     life.calls(ANNA, &[]);
     assert!(!late(&mut life).contains(&asked()[1]));
     assert_eq!(life.policy.snapshot().voice_problem, None);
@@ -207,5 +211,11 @@ fn a_voice_that_stalls_is_shown_until_it_flows_or_ends() {
         end(&mut life);
         assert_eq!(life.policy.snapshot().voice_problem, None);
         assert_eq!(stalled(&mut Life::with_two_callers(), problem()), None);
+        // One phone's trouble is not over with another's.
+        let mut life = Life::with_two_callers();
+        life.calls(ANNA, &[(1, CallState::Active)]).voice(ANNA);
+        stalled(&mut life, problem());
+        life.calls(BEN, &[(1, CallState::Active)]).voice(BEN);
+        assert_eq!(life.policy.snapshot().voice_problem, problem());
     }
 }
