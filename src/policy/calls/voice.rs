@@ -185,14 +185,9 @@ impl Policy {
             out.push(Action::Sound(SoundAction::Ring { volume }));
         }
         let up = |link: &Link| link.voice != Voice::None;
-        if self
-            .calls
-            .links
-            .values()
-            .any(|link| link.voice == Voice::Up)
-        {
-            // What PipeWire had refused.
-            self.calls.voice_problem = None;
+        // What it refused before.
+        for link in self.calls.links.values_mut() {
+            link.unheard = None;
         }
         let phones = self.calls.links.iter().filter(|(_, link)| up(link));
         for voice in phones.filter_map(|(phone, _)| Some((*phone, self.voice_spec(*phone)?))) {

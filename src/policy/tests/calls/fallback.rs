@@ -219,3 +219,28 @@ fn a_voice_that_stalls_is_shown_until_it_flows_or_ends() {
         assert_eq!(life.policy.snapshot().voice_problem, problem());
     }
 }
+
+#[test]
+fn a_voice_that_pipewire_refuses_is_shown_until_pipewire_is_back_or_the_voice_ends() {
+    let problem = "PipeWire takes no stream".to_owned();
+    for ends in [false, true] {
+        let mut life = Life::with_voice_under_way();
+        let error = problem.clone();
+        life.fact(ANNA, HandsFreeFact::VoiceUnheard { error });
+        let voice = life.policy.calls.last_voice;
+        life.fact(ANNA, HandsFreeFact::VoiceUp { voice });
+        let shown = life.policy.snapshot().voice_problem;
+        assert_eq!(
+            shown,
+            Some(problem.clone()),
+            "its packets come all the same"
+        );
+        if ends {
+            life.voice_ends(ANNA, None);
+        } else {
+            let output = Some("Built-in Audio".to_owned());
+            life.tell(Event::AudioFound { output });
+        }
+        assert_eq!(life.policy.snapshot().voice_problem, None);
+    }
+}
