@@ -14,7 +14,7 @@ import termios
 import time
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from labkit import calm, running
@@ -22,17 +22,27 @@ from labkit.laboratory import Laboratory, Parts
 from labkit.radio import Radio
 
 LEAVE = b"\x1d"  # Ctrl-]
-TERMINAL = re.compile(r"Virtual console 1 assigned device '(/dev/pts/\d+)'")
+TERMINAL = re.compile(r"^tty-index:\s*(\d+)$", re.MULTILINE)
+"""What the kernel tells of a descriptor that is the outer end of a terminal."""
 
 
 def terminal_of(folder: Path) -> str:
-    """The host's terminal that is the virtual Pi's second console."""
+    """The host's terminal that is the virtual Pi's second console, once the Pi has opened it."""
+    machine = Path("/proc", (folder / "pid").read_text().strip(), "fdinfo")
     deadline = time.monotonic() + 30
-    while not (found := TERMINAL.findall((folder / "console.log").read_text(errors="replace"))):
+    while not (found := list(terminals(machine))):
         if time.monotonic() > deadline:
             sys.exit("lab: the virtual Pi opened no console; see its console.log in " + str(folder))
         time.sleep(0.1)
-    return found[-1]
+    return found[0]
+
+
+def terminals(fdinfo: Path) -> Iterator[str]:
+    """The terminals whose outer end a process has."""
+    for each in fdinfo.iterdir():
+        with suppress(OSError):  # It was closed meanwhile.
+            if number := TERMINAL.search(each.read_text()):
+                yield f"/dev/pts/{number[1]}"
 
 
 def attach(terminal: str) -> None:
