@@ -108,7 +108,7 @@ class Machine:
         """Restarts the guest by its own `systemctl reboot`; returns when the agent answers. The
         adapter comes back unplugged."""
         self._hello.clear()
-        self.request("run", timeout=20, cmd="systemctl reboot", limit=10, token="reboot")
+        self.request("reboot", timeout=20)
         self._await_hello()
         self.release_controller()
 
