@@ -12,10 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.signal import fftconvolve
 
 from labkit.signals import CLICK_HZ, CLICK_SECONDS, decibel
 
 _LEVEL_WINDOW = 0.1
+_ENVELOPE_WINDOW = 0.01
+"""Seconds: tones 500 Hz apart and more do not disturb each other's envelope."""
 _SAME_CLICK = 0.05
 """Two correlation peaks closer than this are one click."""
 
@@ -54,6 +57,24 @@ def onset(samples: np.ndarray, rate: int, threshold: float = -50.0) -> float | N
     """The time of the first sample above the threshold in any channel; None in silence."""
     loud = np.flatnonzero(np.max(np.abs(channels(samples)), axis=0) > decibel(threshold))
     return float(loud[0]) / rate if len(loud) else None
+
+
+def envelope(samples: np.ndarray, rate: int, frequency: float) -> np.ndarray:
+    """The amplitude of a tone of about this frequency in the first channel, at each sample: what a
+    Hann window around it holds of the tone."""
+    mono = channels(samples)[0]
+    window = np.hanning(2 * round(_ENVELOPE_WINDOW * rate / 2) + 1)
+    turned = mono * np.exp(-2j * np.pi * frequency * np.arange(len(mono)) / rate)
+    return 2 * np.abs(fftconvolve(turned, window / window.sum(), mode="same"))
+
+
+def span(
+    samples: np.ndarray, rate: int, frequency: float, threshold: float
+) -> tuple[float, float] | None:
+    """The times of the first and the last sample at which a tone of about this frequency is above
+    the threshold, within 3 ms; None if it never is."""
+    loud = np.flatnonzero(envelope(samples, rate, frequency) > decibel(threshold))
+    return (float(loud[0]) / rate, float(loud[-1]) / rate) if len(loud) else None
 
 
 def steady(samples: np.ndarray, rate: int, margin: float = 0.25) -> np.ndarray:

@@ -8,7 +8,13 @@ of the stream configured last.
 
 from __future__ import annotations
 
-from bumble import a2dp, avc, avdtp, avrcp
+import asyncio
+import concurrent.futures
+import struct
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from bumble import a2dp, avc, avctp, avdtp, avrcp, l2cap
 from bumble.rtp import MediaPacket
 from labkit.phone import loop
 from labkit.phone.events import EventLog
@@ -16,6 +22,8 @@ from labkit.phone.handset import Bonds, Handset
 from labkit.phone.source import chosen_sbc, sbc_capabilities
 from labkit.radio import SPEAKER_ADDRESS, Radio
 from labkit.sbc import Sbc
+
+Result = TypeVar("Result")
 
 SINK_RECORD = 0x00010001
 TARGET_RECORD = 0x00010002
@@ -38,10 +46,13 @@ class Speaker:
         self._sinks = sinks
         self._bonds = bonds
         self._delay = round(delay_ms * 10)
+        self._watching: list[concurrent.futures.Future[None]] = []
         self._controller = radio.attach(self.address)
         loop.run(self._power_on(), 10)
 
     def close(self) -> None:
+        for each in self._watching:
+            each.cancel()
         loop.run(self.handset.power_off(), 5)
         self._controller.close()
 
@@ -112,12 +123,80 @@ class Speaker:
     def press(self, key: avc.PassThroughFrame.OperationId) -> None:
         """Sends a key to the phone, pressed and released."""
         for pressed in (True, False):
-            loop.run(self.avrcp.send_key_event(key, pressed), 5)
+            self.ask(self.avrcp.send_key_event(key, pressed))
 
-    def metadata(self) -> dict[str, str]:
-        """Asks the phone what it plays."""
-        answer = loop.run(self.avrcp.get_element_attributes(0, []), 5)
+    def hold(self, key: avc.PassThroughFrame.OperationId, pressed: bool = True) -> None:
+        """Sends a key to the phone, pressed only, or let go."""
+        self.ask(self.avrcp.send_key_event(key, pressed))
+
+    def ask(self, question: Coroutine[Any, Any, Result]) -> Result:
+        """Waits for the phone's answer to one of Bumble's questions."""
+        return loop.run(question, 5)
+
+    def metadata(self, *wanted: avrcp.MediaAttributeId) -> dict[str, str]:
+        """Asks the phone what it plays: all of it, or what is wanted."""
+        answer = self.ask(self.avrcp.get_element_attributes(0, wanted))
         return {each.attribute_id.name: each.attribute_value for each in answer}
+
+    def play_status(self) -> avrcp.SongAndPlayStatus:
+        """Asks the phone how long its track is, how far it is in it, and whether it plays."""
+        return self.ask(self.avrcp.get_play_status())
+
+    def command(self, command: avrcp.Command) -> avrcp.Protocol.ResponseContext:
+        """Sends the phone an order and returns the answer, whatever it says."""
+        kind = avc.CommandFrame.CommandType.CONTROL
+        return self.ask(self.avrcp.send_avrcp_command(kind, command))
+
+    def watch(self, *events: avrcp.EventId) -> None:
+        """Asks to be told of these, and again after each time; "told" events of `log` say it.
+
+        Returns when the phone has said how things are now.
+        """
+        for each in events:
+            watching = asyncio.run_coroutine_threadsafe(self._watch(each), loop.background_loop())
+            self._watching.append(watching)
+            self.told(each)
+
+    async def _watch(self, event: avrcp.EventId) -> None:
+        async for what in self.avrcp.monitor_events(event):
+            self.log.add("told", event=event, what=what)
+
+    def told(
+        self,
+        event: avrcp.EventId,
+        matching: Callable[[Any], bool] = lambda _: True,
+        since: float = 0.0,
+    ) -> Any:
+        """Waits until the phone has told this, and returns it."""
+        found = self.log.wait(
+            "told",
+            5,
+            since,
+            lambda each: each.details["event"] == event and matching(each.details["what"]),
+        )
+        seen = [str(each) for each in self.log.all() if each.kind == "told"]
+        assert found is not None, f"not told of {event.name}, but: {seen}"
+        return found.details["what"]
+
+    def browse(self, pdu_id: int, parameters: bytes) -> tuple[int, bytes]:
+        """Opens the browsing channel for one question; returns the answer's id and parameters."""
+        return self.ask(self._browse(pdu_id, parameters))
+
+    async def _browse(self, pdu_id: int, parameters: bytes) -> tuple[int, bytes]:
+        spec = l2cap.ClassicChannelSpec(avctp.AVCTP_BROWSING_PSM)
+        channel = await self.handset.link.create_l2cap_channel(spec)
+        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        protocol = avctp.Protocol(channel)
+        protocol.register_response_handler(
+            avrcp.AVRCP_PID, lambda label, pdu: answered.set_result(pdu)
+        )
+        question = struct.pack(">BH", pdu_id, len(parameters)) + parameters
+        protocol.send_command(0, avrcp.AVRCP_PID, question)
+        answer = await answered
+        await channel.disconnect()
+        answer_id, length = struct.unpack_from(">BH", answer)
+        assert len(answer) == 3 + length
+        return answer_id, answer[3:]
 
     def turn_volume(self, volume: int) -> None:
         """Changes the volume at the speaker and tells the phone."""

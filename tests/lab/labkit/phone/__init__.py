@@ -1,7 +1,7 @@
 """Virtual phones: Bumble devices that behave like the phones people own.
 
-`Phone` is the whole public surface; see phone.py, and calling.py for what phones made with
-`calls=` can do besides. What a phone saw is in `phone.events`, and
+`Phone` is the whole public surface; see phone.py, listening.py for its player app, and calling.py
+for what phones made with `calls=` can do besides. What a phone saw is in `phone.events`, and
 `phone.wait_event(kind, timeout, since, matching)` waits for more. The kinds and their details:
 
     inquiry-result      address, name, rssi
@@ -24,8 +24,14 @@
     playback-ended      packets, failure
     volume              volume (0-127), by
     volume-not-watched  why
-    key                 key ("play", "pause", ...), obeyed
+    key                 key ("play", "pause", ...), obeyed; and pressed=False when a held "rewind"
+                        or "fast_forward" was let go: of other keys that is not told
+    track               title, uid: another track is the current one
+    list-ended          the list was over: the phone pauses at its first track
+    setting             name ("shuffle", "repeat"), value, by
+    setting-refused     asked (AVRCP's numbers), why
     metadata-asked
+    app-asked           name: the speaker read the list of players
     phone-failed        why: something the phone did by itself did not work
 
 and of phones made with `calls=`:
@@ -43,6 +49,7 @@ and of phones made with `calls=`:
     audio               state ("open", "closed", "failed", "withheld"), codec, by, reason
 """
 
+from labkit.phone.app import Repeat, Track
 from labkit.phone.call import Call, State
 from labkit.phone.events import Event, PhoneError
 from labkit.phone.handset import Found
@@ -62,7 +69,9 @@ __all__ = [
     "Phone",
     "PhoneError",
     "Playback",
+    "Repeat",
     "State",
+    "Track",
     "Utterance",
     "VoiceCounts",
 ]

@@ -18,7 +18,7 @@ from typing import Literal
 from bumble import core, hci
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.host import Host
-from bumble.l2cap import ClassicChannelSpec, L2capError
+from bumble.l2cap import ClassicChannelSpec, L2CAP_Information_Request, L2capError
 from bumble.keys import MemoryKeyStore, PairingKeys
 from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport.common import StreamPacketSink, StreamPacketSource
@@ -34,6 +34,9 @@ Confirm = Callable[[int], bool]
 
 SMARTPHONE = 0x5A020C
 """Class of device: a phone, smart phone, with networking, capturing, transfer and telephony."""
+
+_L2CAP_FEATURES = (L2CAP_Information_Request.ExtendedFeatures.FIXED_CHANNELS,)
+"""No enhanced retransmission mode: browsing.py says why."""
 
 _IO_CAPABILITY = {
     "none": PairingDelegate.IoCapability.NO_OUTPUT_NO_INPUT,
@@ -74,6 +77,7 @@ class Handset:
                 classic_smp_enabled=False,
                 connectable=True,
                 discoverable=False,
+                l2cap_extended_features=_L2CAP_FEATURES,
             ),
         )
         self.device.keystore = self.bonds

@@ -20,6 +20,7 @@ from labkit.phone import loop
 from labkit.phone.calling import Calling
 from labkit.phone.events import Event, EventLog, PhoneError
 from labkit.phone.handset import Confirm, Found, Handset, Io
+from labkit.phone.listening import Listening
 from labkit.phone.models import MODELS, Model
 from labkit.phone.playback import LinkQuality, Playback
 from labkit.phone.player import Player
@@ -38,11 +39,13 @@ _TAIL_FRAMES = 3
 """Silent frames after a piece: they flush the codec, so that the last of them is pure silence."""
 
 
-class Phone(Calling):
+class Phone(Calling, Listening):
     """A virtual phone on a radio. Use it as a context manager, or call `close`.
 
     With `calls` ("iphone", "android", "android-swb", "plain", or a `Model` of one's own) it is a
     hands-free gateway too, see calling.py; without, the speaker finds music on it and nothing else.
+    Without `absolute_volume` it is an old phone: its slider and the speaker's know nothing of each
+    other. What its player app can do is in listening.py.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Phone(Calling):
         address: str | None = None,
         confirm: Confirm = lambda _: True,
         calls: str | Model | None = None,
+        absolute_volume: bool = True,
     ) -> None:
         self.name = name
         self.address = address or radio.next_phone_address()
@@ -64,11 +68,13 @@ class Phone(Calling):
         self._player: Player
         self._telephone = None
         model = MODELS[calls] if isinstance(calls, str) else calls
-        self._do("switch on", self._power_on(name, io, confirm, model), 10)
+        self._do("switch on", self._power_on(name, io, confirm, model, absolute_volume), 10)
 
-    async def _power_on(self, name: str, io: Io, confirm: Confirm, model: Model | None) -> None:
+    async def _power_on(
+        self, name: str, io: Io, confirm: Confirm, model: Model | None, absolute_volume: bool
+    ) -> None:
         self._handset = Handset(name, io, confirm, self._log)
-        self._player = Player(self._handset, self._log)
+        self._player = Player(self._handset, self._log, absolute_volume)
         if model is not None:
             self._telephone = Telephone(self._handset, self._log, model)
             self._telephone.on_use = self._player.rest
@@ -283,29 +289,10 @@ class Phone(Calling):
         """Ends the piece and suspends the stream; harmless when nothing plays."""
         self._do("stop", self._player.stop(), timeout)
 
-    # Remote control
-
-    @property
-    def volume(self) -> int | None:
-        """The absolute volume (0-127) as the phone knows it; None before it knows one."""
-        return self._player.remote.volume
-
-    def set_volume(self, volume: int, timeout: float = 5.0) -> int:
-        """Moves the phone's slider (0-127); returns the volume the speaker took."""
-        return self._do("set the volume", self._player.remote.set_volume(volume), timeout)
-
-    def obey(self, obedient: bool = True) -> None:
-        """Makes the phone follow the speaker's play and pause keys (the default) or ignore them."""
-        self._player.remote.obedient = obedient
-
     def linger(self, lingers: bool = True) -> None:
         """Makes the phone keep its stream open while it is paused, as many do for some seconds and
         some for good, or suspend it at once (the default)."""
         self._player.lingers = lingers
-
-    def metadata(self, **fields: str) -> None:
-        """Sets what the phone answers about its music: title, artist, album."""
-        self._player.remote.metadata = dict(fields)
 
     # Errors
 

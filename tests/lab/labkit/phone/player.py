@@ -30,11 +30,11 @@ _BACKGROUND_SECONDS = 10.0
 class Player:
     """The phone's player and the profiles it plays over."""
 
-    def __init__(self, handset: Handset, log: EventLog) -> None:
+    def __init__(self, handset: Handset, log: EventLog, absolute_volume: bool = True) -> None:
         self._handset = handset
         self._log = log
         self.source = A2dpSource(handset, log)
-        self.remote = RemoteControl(handset, log)
+        self.remote = RemoteControl(handset, log, absolute_volume)
         self.quality = LinkQuality()
         self.playback: Playback | None = None
         self._sending: asyncio.Task[None] | None = None
@@ -177,6 +177,8 @@ class Player:
     def _cut_off(self, why: str) -> None:
         self._paused_by_speaker()
         self._end_piece(why)
+        # Not before the other channels of a link that is gone have closed: nothing goes out there.
+        asyncio.get_running_loop().call_soon(self.remote.cut_off)
 
     def _end_piece(self, why: str) -> None:
         if self.playback is not None:

@@ -1,16 +1,18 @@
-"""What the phone's SDP server says of its hands-free gateway.
+"""What the phone's SDP server says of its hands-free gateway and its player.
 
-Invariant: version and features are the model's, true to what the gateway then does.
+Invariant: version and features are true to what the gateway and the player then do.
 """
 
 from __future__ import annotations
 
-from bumble import core, sdp
+from bumble import avctp, avrcp, core, sdp
 from bumble.sdp import DataElement, ServiceAttribute
 
 from labkit.phone.models import Model
 
+TARGET_RECORD = 0x00010002
 GATEWAY_RECORD = 0x00010004
+_AVCTP_VERSION = (1, 4)
 _NETWORK_ATTRIBUTE = 0x0301
 _CAN_REJECT_CALLS = 1
 
@@ -50,3 +52,23 @@ def gateway_record(channel: int, model: Model) -> list[ServiceAttribute]:
         ),
     }
     return [ServiceAttribute(attribute, value) for attribute, value in sorted(values.items())]
+
+
+def player_record(
+    version: tuple[int, int], features: avrcp.TargetFeatures
+) -> list[ServiceAttribute]:
+    """The record of a player with a browsing channel (AVRCP 8): Bumble's, but with that channel in
+    a list of protocol stacks, which is what the attribute is."""
+    record = avrcp.TargetServiceSdpRecord(TARGET_RECORD, _AVCTP_VERSION, version, features)
+    stack = [
+        (core.BT_L2CAP_PROTOCOL_ID, avctp.AVCTP_BROWSING_PSM),
+        (core.BT_AVCTP_PROTOCOL_ID, _AVCTP_VERSION[0] << 8 | _AVCTP_VERSION[1]),
+    ]
+    protocols = [
+        DataElement.sequence([DataElement.uuid(uuid), DataElement.unsigned_integer_16(value)])
+        for uuid, value in stack
+    ]
+    additional = sdp.SDP_ADDITIONAL_PROTOCOL_DESCRIPTOR_LIST_ATTRIBUTE_ID
+    stacks = DataElement.sequence([DataElement.sequence(protocols)])
+    others = [each for each in record.to_service_attributes() if each.id != additional]
+    return [*others, ServiceAttribute(additional, stacks)]

@@ -1,58 +1,68 @@
 """AVRCP of a virtual phone: the speaker's keys and questions in, the volume slider out.
 
-Runs on the phones' thread. The phone is target (player: play, pause, metadata) and controller
-(absolute volume), as phones are.
+Runs on the phones' thread. The phone is target (the app in app.py, which target.py and browsing.py
+answer for) and controller (absolute volume, which old phones lack), as phones are.
 
 Invariant: one AVCTP channel; what was asked over a channel that closed is failed, never left
-waiting.
+waiting; whatever the app does, by whomever or by time, the speaker is told what it asked to know.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bumble import avc, avrcp, core
 from bumble.device import Connection
 
+from labkit import clock
+from labkit.phone.app import App, Repeat, Shown, Track
+from labkit.phone.browsing import Browsing
 from labkit.phone.events import EventLog, PhoneError
 from labkit.phone.handset import Handset
+from labkit.phone.records import TARGET_RECORD, player_record
 from labkit.phone.source import offers
+from labkit.phone.target import Setting, Target
 
-TARGET_RECORD = 0x00010002
 CONTROLLER_RECORD = 0x00010003
 _AVRCP_VERSION = (1, 5)
-_PLAYER_EVENTS = [avrcp.EventId.PLAYBACK_STATUS_CHANGED, avrcp.EventId.TRACK_CHANGED]
-_SLIDER = avrcp.ControllerFeatures.CATEGORY_1 | avrcp.ControllerFeatures.CATEGORY_2
-_PLAYER = avrcp.TargetFeatures.CATEGORY_1
-_TRACK = 1
-"""The unique id of the one track these phones have."""
+_OLD_SLIDER = avrcp.ControllerFeatures.CATEGORY_1
+_SLIDER = _OLD_SLIDER | avrcp.ControllerFeatures.CATEGORY_2
+_PLAYER = (
+    avrcp.TargetFeatures.CATEGORY_1
+    | avrcp.TargetFeatures.PLAYER_APPLICATION_SETTINGS
+    | avrcp.TargetFeatures.SUPPORTS_BROWSING
+)
 
 _Key = avc.PassThroughFrame.OperationId
+_SEEKS = {_Key.FAST_FORWARD: 1, _Key.REWIND: -1}
 
 
 class RemoteControl:
     """The phone's AVRCP profile."""
 
-    def __init__(self, handset: Handset, log: EventLog) -> None:
+    def __init__(self, handset: Handset, log: EventLog, absolute_volume: bool = True) -> None:
         self._log = log
+        self._absolute_volume = absolute_volume
         self.obedient = True
-        self.metadata = {"title": "Test piece", "artist": "The lab", "album": "dotd"}
+        self.app = App()
         self.volume: int | None = None
         self.on_play: Callable[[], None] | None = None
         self.on_pause: Callable[[], None] | None = None
-        self._player = _Player(self)
+        self._told: Shown = self.app.shown
+        self._alarm: asyncio.TimerHandle | None = None
         self._watching: asyncio.Task[None] | None = None
-        self.protocol = _Protocol(self)
+        self.protocol = Target(self, log)
         self.protocol.on(avrcp.Protocol.EVENT_START, self._opened)
         self.protocol.on(avrcp.Protocol.EVENT_STOP, self._closed)
         self.protocol.listen(handset.device)
+        self._browsing = Browsing(handset.device, self.app, log)
         records = handset.device.sdp_service_records
-        records[TARGET_RECORD] = avrcp.TargetServiceSdpRecord(
-            TARGET_RECORD, avrcp_version=_AVRCP_VERSION, supported_features=_PLAYER
-        ).to_service_attributes()
+        records[TARGET_RECORD] = player_record(_AVRCP_VERSION, _PLAYER)
         records[CONTROLLER_RECORD] = avrcp.ControllerServiceSdpRecord(
-            CONTROLLER_RECORD, avrcp_version=_AVRCP_VERSION, supported_features=_SLIDER
+            CONTROLLER_RECORD,
+            avrcp_version=_AVRCP_VERSION,
+            supported_features=_SLIDER if absolute_volume else _OLD_SLIDER,
         ).to_service_attributes()
 
     @property
@@ -67,8 +77,12 @@ class RemoteControl:
         if not self.connected:  # The speaker may have been quicker while we asked.
             await self.protocol.connect(link)
 
+    # The volume
+
     async def set_volume(self, volume: int) -> int:
         """Moves the phone's slider (0-127); returns the volume the speaker took."""
+        if not self._absolute_volume:
+            raise PhoneError("its slider moves its own volume: it has no absolute volume")
         if not self.connected:
             raise PhoneError("AVRCP is not connected, so the slider moves nothing")
         answer = await self.protocol.send_avrcp_command(
@@ -79,18 +93,14 @@ class RemoteControl:
         self._volume_is(answer.response.volume, by="phone")
         return answer.response.volume
 
-    def playing(self, status: avrcp.PlayStatus) -> None:
-        """Tells the speaker what the player does."""
-        if self._player.playback_status != status:
-            self._player.playback_status = status
-            self.protocol.notify_playback_status_changed(status)
-
     def watch_volume(self) -> None:
-        """Asks to be told of volume changes, unless that is already so.
+        """Asks to be told of volume changes, unless that is already so or the phone is too old.
 
         Asked again at every opened stream: BlueZ refuses while it has no transport.
         """
-        if self.connected and (self._watching is None or self._watching.done()):
+        if not self._absolute_volume or not self.connected:
+            return
+        if self._watching is None or self._watching.done():
             self._watching = asyncio.ensure_future(self._watch_volume())
 
     async def _watch_volume(self) -> None:
@@ -107,40 +117,100 @@ class RemoteControl:
             self.volume = volume
             self._log.add("volume", volume=volume, by=by)
 
+    # The app, as the phone's own user and its player move it
+
+    def playing(self, status: avrcp.PlayStatus) -> None:
+        """The player plays, pauses or stops."""
+        self._act(lambda: self.app.set_status(status))
+
+    def cut_off(self) -> None:
+        """The way to the speaker is gone: a player that plays pauses, as phones do."""
+        if self.app.playing:
+            self.playing(avrcp.PlayStatus.PAUSED)
+
+    async def load(self, tracks: Sequence[Track]) -> None:
+        """Gives the app another list."""
+        self._act(lambda: self.app.load(tracks))
+
+    async def skip(self, back: bool) -> None:
+        """The user taps next or previous."""
+        self._act(self.app.backward if back else self.app.forward)
+
+    async def jump(self, position_ms: int) -> None:
+        """The user drags the position, in milliseconds."""
+        self._act(lambda: self.app.jump(position_ms))
+
+    async def choose(self, name: Setting, value: bool | Repeat) -> None:
+        """The user moves a setting."""
+        self._set(name, value, "phone")
+
+    async def place(self) -> tuple[Track, int]:
+        """The current track and how far into it, in milliseconds."""
+        return self.app.track, self.app.position_ms
+
+    # What the speaker wants
+
     async def key(self, key: avc.PassThroughFrame.OperationId, pressed: bool) -> None:
-        """Takes a key of the speaker's: noted always, obeyed by default."""
+        """Takes a key of the speaker's: noted always, obeyed by default. A held key may come as
+        several presses, and a held seek key ends in a release, which is noted too."""
+        name = _Key(key).name.lower()
         if not pressed:
+            if key in _SEEKS:
+                self._log.add("key", key=name, obeyed=self.obedient, pressed=False)
+                self._act(lambda: self.app.seek(0))
             return
-        self._log.add("key", key=_Key(key).name.lower(), obeyed=self.obedient)
+        self._log.add("key", key=name, obeyed=self.obedient)
         if not self.obedient:
             return
+        if (direction := _SEEKS.get(key)) is not None:
+            self._act(lambda: self.app.seek(direction))
+        elif key in (_Key.FORWARD, _Key.BACKWARD):
+            self._act(self.app.forward if key == _Key.FORWARD else self.app.backward)
         action = {_Key.PLAY: self.on_play, _Key.PAUSE: self.on_pause, _Key.STOP: self.on_pause}
         if (handler := action.get(key)) is not None:
             handler()
 
-    def answer_metadata(self, label: int, wanted: list[int]) -> None:
-        """Answers the speaker's question for title, artist and so on."""
-        self._log.add("metadata-asked")
-        known = {
-            avrcp.MediaAttributeId.TITLE: "title",
-            avrcp.MediaAttributeId.ARTIST_NAME: "artist",
-            avrcp.MediaAttributeId.ALBUM_NAME: "album",
-        }
-        attributes = [
-            avrcp.MediaAttribute(each, avrcp.CharacterSetId.UTF_8, self.metadata[name])
-            for each, name in known.items()
-            if name in self.metadata and (not wanted or each in wanted)
-        ]
-        self.protocol.send_avrcp_response(
-            label,
-            avc.ResponseFrame.ResponseCode.IMPLEMENTED_OR_STABLE,
-            avrcp.GetElementAttributesResponse(attributes),
-        )
+    def set_by_speaker(self, name: Setting, value: bool | Repeat) -> None:
+        """Takes a setting of the speaker's."""
+        self._set(name, value, "speaker")
 
-    @property
-    def player(self) -> avrcp.Delegate:
-        """What Bumble asks about the player."""
-        return self._player
+    # Within
+
+    def _set(self, name: Setting, value: bool | Repeat, by: str) -> None:
+        move = self.app.set_shuffle if name == "shuffle" else self.app.set_repeat
+        self._act(lambda: move(value))
+        self._log.add("setting", name=name, value=value, by=by)
+
+    def _act(self, action: Callable[[], None] = lambda: None) -> None:
+        """Does something to the app, and tells the speaker what has come of it and of time."""
+        action()
+        before, now = self._told, self.app.shown
+        self._told = now
+        if now.uid != before.uid:
+            self._log.add("track", title=self.app.track.title, uid=now.uid)
+            self.protocol.notify_track_changed(now.uid)
+        if now.status != before.status:
+            self.protocol.notify_playback_status_changed(now.status)
+        if now.marks != before.marks:
+            self.protocol.notify_playback_position_changed(self.app.position_ms)
+        if (now.shuffle, now.repeat) != (before.shuffle, before.repeat):
+            self.protocol.notify_settings()
+        self._set_alarm()
+        if self.app.over:
+            self.app.over = False
+            self._log.add("list-ended")
+            if self.on_pause is not None:
+                self.on_pause()
+
+    def _set_alarm(self) -> None:
+        """Wakes up when the track ends, to tell of the next one."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        due = self.app.due()
+        self._alarm = None
+        if due is not None:
+            delay = clock.host(max(0.0, due))
+            self._alarm = asyncio.get_running_loop().call_later(delay, self._act)
 
     def _opened(self) -> None:
         self._log.add("profile", name="avrcp", open=True)
@@ -154,39 +224,4 @@ class RemoteControl:
             if not pending.response.done():
                 pending.response.set_exception(core.InvalidStateError("AVCTP closed"))
             self.protocol.recycle_pending_command(pending)
-
-
-class _Player(avrcp.Delegate):
-    """The phone's player as AVRCP sees it."""
-
-    def __init__(self, remote: RemoteControl) -> None:
-        super().__init__(supported_events=_PLAYER_EVENTS)
-        self.current_track_uid = _TRACK
-        self._remote = remote
-
-    async def on_key_event(
-        self, key: avc.PassThroughFrame.OperationId, pressed: bool, data: bytes
-    ) -> None:
-        await self._remote.key(key, pressed)
-
-
-class _Protocol(avrcp.Protocol):
-    """Bumble's AVRCP with the one answer it lacks, and deaf to questions of who has left."""
-
-    def __init__(self, remote: RemoteControl) -> None:
-        super().__init__(remote.player)
-        self._remote = remote
-
-    def send_response(self, transaction_label: int, frame: avc.ResponseFrame) -> None:
-        if self.avctp_protocol is not None:
-            super().send_response(transaction_label, frame)
-
-    def _on_command_pdu(self, pdu_id: avrcp.PduId, pdu: bytes) -> None:
-        if pdu_id != avrcp.PduId.GET_ELEMENT_ATTRIBUTES:
-            super()._on_command_pdu(pdu_id, pdu)
-            return
-        assert self.receive_command_state is not None
-        label = self.receive_command_state.transaction_label
-        self.receive_command_state = None
-        wanted = [int.from_bytes(pdu[start : start + 4]) for start in range(9, len(pdu), 4)]
-        self._remote.answer_metadata(label, wanted)
+        self._act(lambda: self.app.seek(0))  # Nobody holds a key of a speaker that is gone.

@@ -8,6 +8,7 @@ configured with exactly the `Sbc` in `sbc`, also when the speaker chose it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from bumble import a2dp, avdtp, core, l2cap
@@ -29,6 +30,7 @@ _MEDIA_TRANSPORT = avdtp.ServiceCapabilities(avdtp.AVDTP_MEDIA_TRANSPORT_SERVICE
 _DELAY_REPORTING = avdtp.ServiceCapabilities(avdtp.AVDTP_DELAY_REPORTING_SERVICE_CATEGORY)
 _RTP_HEADER = 12
 _RELEASE_SECONDS = 2.0
+_OPENING_SECONDS = 5.0
 _DEFAULT_MTU = 672
 """L2CAP's MTU when the other side mentions none; Bumble then reports the smallest legal one."""
 
@@ -72,6 +74,7 @@ class A2dpSource:
 
     async def open(self, wanted: Sbc) -> None:
         """Makes the stream open with these parameters, closing one that has others."""
+        await self._let_the_speaker_open()
         if self.sbc == wanted and self.state in (State.OPEN, State.STREAMING):
             return
         protocol = self._require_protocol()
@@ -80,6 +83,8 @@ class A2dpSource:
             await self.close()
             await self._await_free(protocol, used)
         sink = await self._find_sink(protocol, wanted)
+        if self.state != State.IDLE:  # The speaker was quicker while we asked.
+            return await self.open(wanted)
         source = protocol.local_endpoints[0]
         source.configuration = [_MEDIA_TRANSPORT, sbc_capabilities(wanted)]
         if any(
@@ -137,6 +142,12 @@ class A2dpSource:
             raise PhoneError("the stream has no media channel")
         mtu = channel.peer_mtu
         return (mtu if mtu > l2cap.L2CAP_MIN_BR_EDR_MTU else _DEFAULT_MTU) - _RTP_HEADER
+
+    async def _let_the_speaker_open(self) -> None:
+        """A stream that the speaker has configured is the speaker's to open."""
+        deadline = clock.now() + _OPENING_SECONDS
+        while self.state == State.CONFIGURED and clock.now() < deadline:
+            await asyncio.sleep(0.01)
 
     async def _await_free(self, protocol: avdtp.Protocol, seid: int) -> None:
         """BlueZ answers a close before it has let go of the endpoint; nothing tells when it has."""
