@@ -35,6 +35,7 @@ async fn the_speaker_shows_the_snapshot() {
             ("MaxVolume", "byte 0x50"),
             ("Microphone", "\"USB Microphone\""),
             ("MicrophoneMuted", "false"),
+            ("Muted", "false"),
             ("EchoProblem", "\"\""),
             ("Name", "\"Kitchen\""),
             ("Output", "\"Built-in Audio\""),
@@ -70,6 +71,13 @@ async fn phones_are_objects() {
             "/org/dotd/phones/DA_4C_10_DE_00_03",
         ]
     );
+    shows_anna(&scene, anna).await;
+    let bob = scene.phone(2).await;
+    assert!(bob.stream().await.unwrap().is_empty());
+}
+
+/// The properties of a phone that plays.
+async fn shows_anna(scene: &Scene, anna: &str) {
     let mut shown = scene.all(anna, "org.dotd.Phone1").await;
     let stream = shown.remove("Stream").unwrap();
     for part in [
@@ -89,6 +97,7 @@ async fn phones_are_objects() {
             ("AssistantListens", "false"),
             ("Bonded", "true"),
             ("CallVolume", "byte 0x00"),
+            ("Called", "false"),
             ("Codec", "\"SBC\""),
             ("Connected", "true"),
             ("FirstSeen", "uint64 1700000000"),
@@ -98,14 +107,18 @@ async fn phones_are_objects() {
             ("LastSeen", "uint64 1700000100"),
             ("MicrophoneVolume", "byte 0x00"),
             ("Name", "\"Anna's iPhone\""),
+            ("NextCall", "uint64 0"),
+            ("OwnName", "\"Anna's iPhone\""),
+            ("Blocked", "false"),
+            ("Player", "@a{sv} {}"),
+            ("Position", "int64 -1"),
             ("Playing", "true"),
+            ("Preference", "\"usual\""),
             ("Trusted", "true"),
             ("Voice", "\"\""),
             ("Volume", "byte 0x2d"),
         ])
     );
-    let bob = scene.phone(2).await;
-    assert!(bob.stream().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -149,6 +162,7 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
                 echo_problem: Some("there is no canceller".to_owned()),
             },
             volume: Volume::new(1).unwrap(),
+            muted: true,
             max_volume: Volume::new(2).unwrap(),
             config_problems: Some("broken".to_owned()),
             memory_problem: Some("the disk is full".to_owned()),
@@ -162,7 +176,7 @@ async fn each_change_is_signalled_once_and_nothing_else_is() {
     assert_eq!(
         names.join(" "),
         "Adapter AdapterState Address AudioState ConfigProblems EchoProblem MaxVolume MemoryLost \
-         MemoryProblem Microphone MicrophoneMuted Name Output Pairing PairingUntil Powered VoiceProblem Volume"
+         MemoryProblem Microphone MicrophoneMuted Muted Name Output Pairing PairingUntil Powered VoiceProblem Volume"
     );
     // Every property is as it was signalled.
     let now = scene.all(wire::ROOT, "org.dotd.Speaker1").await;
@@ -193,13 +207,18 @@ async fn objects_come_and_go_with_their_phones() {
     let interfaces = args.interfaces_and_properties();
     let carol = &interfaces[&InterfaceName::try_from("org.dotd.Phone1").unwrap()];
     assert_eq!(carol["Name"].to_string(), "\"Carol\"");
-    assert_eq!(carol.len(), 18);
+    assert_eq!(carol.len(), 25);
     let signal = next(&mut added).await;
     let args = signal.args().unwrap();
     let names = args.interfaces_and_properties().keys();
     let names: Vec<_> = names.map(ToString::to_string).collect();
     assert_eq!(names, ["org.dotd.Calls1"]);
-    for gone in ["org.dotd.Calls1", "org.dotd.Phone1"] {
+    let signal = next(&mut added).await;
+    let args = signal.args().unwrap();
+    let names = args.interfaces_and_properties().keys();
+    let names: Vec<_> = names.map(ToString::to_string).collect();
+    assert_eq!(names, ["org.dotd.Player1"]);
+    for gone in ["org.dotd.Player1", "org.dotd.Calls1", "org.dotd.Phone1"] {
         let signal = next(&mut removed).await;
         let args = signal.args().unwrap();
         assert_eq!(

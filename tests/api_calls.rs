@@ -140,7 +140,7 @@ async fn calls_come_and_go() {
     next(&mut added).await;
     stage.change(|snapshot| drop(snapshot.phones.remove(0)));
     assert_eq!(gone(&mut removed).await, of_call(3));
-    for interface in ["org.dotd.Calls1", "org.dotd.Phone1"] {
+    for interface in ["org.dotd.Player1", "org.dotd.Calls1", "org.dotd.Phone1"] {
         let phone = (ANNA.to_owned(), interface.to_owned());
         assert_eq!(gone(&mut removed).await, phone);
     }

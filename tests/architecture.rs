@@ -127,7 +127,8 @@ fn rooms_know_only_whom_they_may() {
 fn the_pure_rooms_have_no_io_and_no_clock() {
     let mut broken = Vec::new();
     for (inside, path) in all() {
-        if !PURE.iter().any(|pure| inside.starts_with(pure)) {
+        // A pure room's tests may write down what they broke.
+        if !PURE.iter().any(|pure| inside.starts_with(pure)) || inside.contains("/tests/") {
             continue;
         }
         for (number, line) in code(&path).iter().enumerate() {

@@ -1,6 +1,7 @@
 //! The built `dotctl` against the real service on a private bus: what it prints, asks for, and
 //! exits with.
 
+#![recursion_limit = "256"]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -99,7 +100,7 @@ fn status_as_json_keeps_its_promise() {
                           "discoverable": false},
             "pairing": {"open": false, "until": null},
             "sound": {"state": "ready", "output": "Built-in Audio", "start_volume": 60,
-                      "max_volume": 80},
+                      "max_volume": 80, "muted": false},
             "microphone": {"name": "USB Microphone", "muted": false, "echo_problem": null},
             "config_problems": null,
             "memory_problem": null,
@@ -109,6 +110,8 @@ fn status_as_json_keeps_its_promise() {
                 {"name": "Anna's iPhone", "address": "DA:4C:10:DE:00:01", "trusted": true,
                  "bonded": true, "connected": true, "playing": true, "volume": 45,
                  "first_seen": 1_700_000_000, "last_seen": 1_700_000_100,
+                 "preference": "usual", "called": false, "next_call": null,
+                 "own_name": "Anna's iPhone", "blocked": false, "player": null,
                  "stream": {"codec": "SBC", "rate": 44100, "channels": 2,
                             "channel_mode": "joint stereo", "max_bitpool": 53, "packets": 1000,
                             "lost": 3, "concealed_ms": 0, "underruns": 0, "buffer_ms": 0,
@@ -116,11 +119,15 @@ fn status_as_json_keeps_its_promise() {
                  "calls_allowed": true, "hands_free": null},
                 {"name": "Bob's Pixel", "address": "DA:4C:10:DE:00:02", "trusted": true,
                  "bonded": true, "connected": true, "playing": false, "volume": 60,
-                 "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null,
+                 "first_seen": 1_700_000_000, "last_seen": 1_700_000_100,
+                 "preference": "usual", "called": false, "next_call": null,
+                 "own_name": "Bob's Pixel", "blocked": false, "player": null, "stream": null,
                  "calls_allowed": true, "hands_free": null},
                 {"name": "Eve's Pixel", "address": "DA:4C:10:DE:00:03", "trusted": true,
                  "bonded": true, "connected": false, "playing": false, "volume": 60,
-                 "first_seen": 1_700_000_000, "last_seen": 1_700_000_100, "stream": null,
+                 "first_seen": 1_700_000_000, "last_seen": 1_700_000_100,
+                 "preference": "usual", "called": false, "next_call": null,
+                 "own_name": "Eve's Pixel", "blocked": false, "player": null, "stream": null,
                  "calls_allowed": true, "hands_free": null},
             ],
         })

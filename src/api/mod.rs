@@ -6,7 +6,9 @@
 
 mod call;
 mod calls;
+mod mpris;
 mod phone;
+mod player;
 mod publish;
 mod requests;
 mod speaker;
@@ -14,6 +16,7 @@ mod view;
 pub mod wire;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -23,7 +26,9 @@ use zbus::fdo::{DBusProxy, ObjectManager, RequestNameFlags, RequestNameReply};
 
 pub use call::{Call, CallProxy};
 pub use calls::{Calls, CallsProxy};
+pub use mpris::MprisBus;
 pub use phone::{Phone, PhoneProxy};
+pub use player::{Player, PlayerProxy};
 pub use requests::Replies;
 pub use speaker::{Happened, HappenedArgs, HappenedStream, Speaker, SpeakerProxy};
 pub use wire::{Error, StreamFigures};
@@ -58,10 +63,27 @@ pub enum ApiError {
     Bus(#[from] zbus::Error),
 }
 
+/// What the service shows, and whom it asks.
+pub struct Sources {
+    /// The speaker as it is.
+    pub snapshots: watch::Receiver<Snapshot>,
+    /// What happens, told to people.
+    pub stories: broadcast::Receiver<Story>,
+    /// Asks the sound path how a stream is doing.
+    pub figures: Figures,
+    /// When the daemon's own clock was at 0.
+    pub started: Instant,
+    /// Where players of phones are shown as players of this machine.
+    pub mpris: watch::Receiver<MprisBus>,
+    /// Where requests go to.
+    pub events: mpsc::Sender<Event>,
+}
+
 /// The running service; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Api {
     publisher: JoinHandle<ApiError>,
+    players: JoinHandle<()>,
 }
 
 impl Api {
@@ -74,6 +96,7 @@ impl Api {
 impl Drop for Api {
     fn drop(&mut self) {
         self.publisher.abort();
+        self.players.abort();
     }
 }
 
@@ -83,25 +106,33 @@ impl Drop for Api {
 ///
 /// # Errors
 /// Says why the service cannot be there.
-pub async fn serve(
-    connection: &Connection,
-    snapshots: watch::Receiver<Snapshot>,
-    events: mpsc::Sender<Event>,
-    stories: broadcast::Receiver<Story>,
-    figures: Figures,
-) -> Result<(Api, Replies), ApiError> {
-    let requests = Requests::new(events);
+pub async fn serve(connection: &Connection, sources: Sources) -> Result<(Api, Replies), ApiError> {
+    let requests = Requests::new(sources.events);
     let (replies, answers) = Replies::new();
-    let published = Published::new(figures);
+    let published = Published::new(sources.figures, sources.started);
     let speaker = Speaker::new(Arc::clone(&published), requests.clone());
     let calls = Calls::new(None, requests.clone());
-    let mut publisher =
-        Publisher::new(connection, published, requests, snapshots, stories, answers);
+    let player = Player::new(None, requests.clone());
+    let players = mpris::show(
+        sources.mpris,
+        sources.snapshots.clone(),
+        Arc::clone(&published),
+        requests.clone(),
+    );
+    let mut publisher = Publisher::new(
+        connection,
+        published,
+        requests,
+        sources.snapshots,
+        sources.stories,
+        answers,
+    );
 
     let objects = connection.object_server();
     objects.at(wire::ROOT, ObjectManager).await?;
     objects.at(wire::ROOT, speaker).await?;
     objects.at(wire::ROOT, calls).await?;
+    objects.at(wire::ROOT, player).await?;
     publisher.publish().await?;
 
     let bus = DBusProxy::new(connection).await?;
@@ -116,7 +147,8 @@ pub async fn serve(
             _ = lost.next() => ApiError::BusLost,
         }
     });
-    Ok((Api { publisher }, replies))
+    let players = tokio::spawn(players);
+    Ok((Api { publisher, players }, replies))
 }
 
 async fn take_name(bus: &DBusProxy<'_>) -> Result<(), ApiError> {

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use zbus::zvariant::OwnedValue;
 use zbus::{fdo, interface};
 
 use super::publish::Published;
 use super::requests::Requests;
-use super::speaker::volume;
+use super::speaker::{given_name, volume};
 use super::view::PhoneView;
 use super::wire::{self, Error};
 use crate::policy::event::Request;
@@ -67,6 +68,30 @@ impl Phone {
         self.requests.put(Request::Forget { phone }).await
     }
 
+    /// Locks the phone out without forgetting it, or lets it in again.
+    async fn block(&self, blocked: bool) -> Result<(), Error> {
+        let phone = self.address;
+        self.requests.put(Request::Block { phone, blocked }).await
+    }
+
+    /// Calls the phone something else here, for good; an empty name brings its own back.
+    async fn rename(&self, name: &str) -> Result<(), Error> {
+        let phone = self.address;
+        let name = given_name(name)?;
+        self.requests
+            .put(Request::RenamePhone { phone, name })
+            .await
+    }
+
+    /// Says when the phone is called, should it be missing: first, usual, last or never; for good.
+    async fn prefer(&self, preference: &str) -> Result<(), Error> {
+        let request = Request::Prefer {
+            phone: self.address,
+            preference: wire::preference_named(preference)?,
+        };
+        self.requests.put(request).await
+    }
+
     /// Sets the phone's volume, 0 to 100: that of its call while there is one.
     async fn set_volume(&self, percent: u8) -> Result<(), Error> {
         let request = Request::SetVolume {
@@ -90,13 +115,45 @@ impl Phone {
         self.address.to_string()
     }
 
-    /// What it calls itself.
+    /// What people here know it by.
     #[zbus(property)]
     fn name(&self) -> fdo::Result<String> {
         Ok(self.view()?.name)
     }
 
-    /// Whether somebody let it in.
+    /// What it calls itself.
+    #[zbus(property)]
+    fn own_name(&self) -> fdo::Result<String> {
+        Ok(self.view()?.own_name)
+    }
+
+    /// Whether it is locked out.
+    #[zbus(property)]
+    fn blocked(&self) -> fdo::Result<bool> {
+        Ok(self.view()?.blocked)
+    }
+
+    /// What its player tells, without what it does not tell: App s, State s ("playing", "paused",
+    /// "stopped", "forward" or "rewind"), Title s, Artist s, Album s, Genre s, Number u, Of u (how
+    /// many the album has), LengthMs t, Shuffle b, Repeat s ("off", "track" or "all"). Empty without a
+    /// player.
+    #[zbus(property)]
+    fn player(&self) -> fdo::Result<HashMap<String, OwnedValue>> {
+        Ok(self.view()?.player)
+    }
+
+    /// How far into its track the player is right now, in milliseconds; -1 if that is not known.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn position(&self) -> fdo::Result<i64> {
+        let position = self
+            .published
+            .phone(self.address, |phone| self.published.position(phone))
+            .ok_or_else(|| self.gone())?;
+        let milliseconds = |position: Duration| i64::try_from(position.as_millis());
+        Ok(position.map_or(-1, |it| milliseconds(it).unwrap_or(i64::MAX)))
+    }
+
+    /// Whether somebody let it in, and nobody has locked it out.
     #[zbus(property)]
     fn trusted(&self) -> fdo::Result<bool> {
         Ok(self.view()?.trusted)
@@ -185,6 +242,25 @@ impl Phone {
     #[zbus(property)]
     fn last_seen(&self) -> fdo::Result<u64> {
         Ok(self.view()?.last_seen)
+    }
+
+    /// When it is called, should it be missing: first, usual, last or never.
+    #[zbus(property)]
+    fn preference(&self) -> fdo::Result<String> {
+        Ok(self.view()?.preference.to_owned())
+    }
+
+    /// Whether it is missing and called just now.
+    #[zbus(property)]
+    fn called(&self) -> fdo::Result<bool> {
+        Ok(self.view()?.called)
+    }
+
+    /// When it is called next, in seconds since 1970, unless somebody pairs, telephones or plays
+    /// then; 0 while it is not missing, or given up.
+    #[zbus(property)]
+    fn next_call(&self) -> fdo::Result<u64> {
+        Ok(self.view()?.next_call)
     }
 
     /// What it plays and how that goes right now; empty while it does not play. Codec s, Rate u,

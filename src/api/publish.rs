@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -17,6 +18,7 @@ use zbus::zvariant::{OwnedObjectPath, Value};
 use super::call::Call;
 use super::calls::Calls;
 use super::phone::Phone;
+use super::player::Player;
 use super::requests::{Answer, Requests};
 use super::speaker::Speaker;
 use super::view::{self, CallView, PhoneView, SpeakerView};
@@ -31,6 +33,8 @@ use crate::policy::{Snapshot, Story};
 pub(super) struct Published {
     snapshot: Mutex<Arc<Snapshot>>,
     figures: Figures,
+    /// When the daemon's own clock was at 0.
+    started: Instant,
 }
 
 impl fmt::Debug for Published {
@@ -40,9 +44,12 @@ impl fmt::Debug for Published {
 }
 
 impl Published {
-    pub(super) fn new(figures: Figures) -> Arc<Self> {
-        let snapshot = Mutex::default();
-        Arc::new(Self { snapshot, figures })
+    pub(super) fn new(figures: Figures, started: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            snapshot: Mutex::default(),
+            figures,
+            started,
+        })
     }
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
@@ -76,6 +83,16 @@ impl Published {
 
     pub(super) fn figures(&self, transport: &TransportId) -> Option<StreamFigures> {
         (self.figures)(transport)
+    }
+
+    /// Returns how far into its track the player of a phone is now.
+    pub(super) fn position(&self, phone: &PhoneStatus) -> Option<Duration> {
+        phone.player.as_ref()?.position(self.clock())
+    }
+
+    /// Returns the time by the daemon's own clock.
+    pub(super) fn clock(&self) -> Duration {
+        self.started.elapsed()
     }
 
     fn replace(&self, snapshot: Arc<Snapshot>) {
@@ -175,6 +192,7 @@ impl Publisher {
         for (&address, &phone) in &new {
             let before = old.get(&address).copied();
             match before {
+                Some(before) if before == phone => continue,
                 Some(before) => {
                     let path = wire::phone_path(address);
                     let properties = |phone: &PhoneStatus| PhoneView::from(phone).properties();
@@ -238,9 +256,11 @@ impl Publisher {
         let objects = self.connection.object_server();
         let path = wire::phone_path(phone);
         let calls = Calls::new(Some(phone), self.requests.clone());
+        let player = Player::new(Some(phone), self.requests.clone());
         let phone = Phone::new(phone, Arc::clone(&self.published), self.requests.clone());
         objects.at(&path, phone).await?;
         objects.at(&path, calls).await?;
+        objects.at(&path, player).await?;
         Ok(())
     }
 
@@ -248,6 +268,7 @@ impl Publisher {
     async fn remove(&self, phone: Address) -> zbus::Result<()> {
         let objects = self.connection.object_server();
         let path = wire::phone_path(phone);
+        objects.remove::<Player, _>(&path).await?;
         objects.remove::<Calls, _>(&path).await?;
         objects.remove::<Phone, _>(&path).await?;
         Ok(())

@@ -78,14 +78,18 @@ impl Speaker {
 
     /// Gives the speaker another name, for good; an empty one brings the configured one back.
     async fn set_name(&self, name: &str) -> Result<(), Error> {
-        let name = match name {
-            "" => None,
-            name => Some(
-                SpeakerName::new(name)
-                    .map_err(|bad| Error::InvalidArgument(format!("{bad}; choose another one")))?,
-            ),
-        };
+        let name = given_name(name)?;
         self.requests.put(Request::Rename { name }).await
+    }
+
+    /// Trusts no phone any more and removes all bonds.
+    async fn forget_all(&self) -> Result<(), Error> {
+        self.requests.put(Request::ForgetAll).await
+    }
+
+    /// Has nothing heard, whatever plays, or all again; for good. A volume that is turned ends it.
+    async fn set_muted(&self, muted: bool) -> Result<(), Error> {
+        self.requests.put(Request::Mute { muted }).await
     }
 
     /// Sets the volume, 0 to 100: in a call of that, else of the phones that play, else of those that
@@ -209,6 +213,12 @@ impl Speaker {
         self.view().volume
     }
 
+    /// Whether nothing is heard, whatever plays.
+    #[zbus(property)]
+    fn muted(&self) -> bool {
+        self.view().muted
+    }
+
     /// The volume that nothing exceeds, 0 to 100.
     #[zbus(property)]
     fn max_volume(&self) -> u8 {
@@ -244,6 +254,16 @@ impl Speaker {
     fn version(&self) -> String {
         env!("CARGO_PKG_VERSION").to_owned()
     }
+}
+
+/// Checks a name that came over the bus; an empty one is none.
+pub(super) fn given_name(name: &str) -> Result<Option<SpeakerName>, Error> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let checked = SpeakerName::new(name);
+    let bad = |bad| Error::InvalidArgument(format!("{bad}; choose another one"));
+    checked.map(Some).map_err(bad)
 }
 
 /// Checks a volume that came over the bus.

@@ -8,7 +8,7 @@ use zbus::zvariant::{OwnedValue, Value};
 
 use super::wire;
 use crate::policy::Snapshot;
-use crate::policy::snapshot::{AdapterStatus, AudioStatus, CallStatus, PhoneStatus};
+use crate::policy::snapshot::{AdapterStatus, AudioStatus, CallStatus, NextTry, PhoneStatus};
 
 /// The properties of an object that signal their changes, by name.
 pub(super) type Properties<const N: usize> = [(&'static str, Value<'static>); N];
@@ -40,6 +40,7 @@ pub(super) struct SpeakerView {
     pub(super) microphone_muted: bool,
     pub(super) echo_problem: String,
     pub(super) volume: u8,
+    pub(super) muted: bool,
     pub(super) max_volume: u8,
     pub(super) config_problems: String,
     pub(super) memory_problem: String,
@@ -78,6 +79,7 @@ impl From<&Snapshot> for SpeakerView {
             microphone_muted: snapshot.microphone.muted,
             echo_problem: snapshot.microphone.echo_problem.clone().unwrap_or_default(),
             volume: snapshot.volume.percent(),
+            muted: snapshot.muted,
             max_volume: snapshot.max_volume.percent(),
             config_problems: snapshot.config_problems.clone().unwrap_or_default(),
             memory_problem: snapshot.memory_problem.clone().unwrap_or_default(),
@@ -88,7 +90,7 @@ impl From<&Snapshot> for SpeakerView {
 }
 
 impl SpeakerView {
-    pub(super) fn properties(self) -> Properties<19> {
+    pub(super) fn properties(self) -> Properties<20> {
         [
             ("Name", self.name.into()),
             ("Address", self.address.into()),
@@ -104,6 +106,7 @@ impl SpeakerView {
             ("MicrophoneMuted", self.microphone_muted.into()),
             ("EchoProblem", self.echo_problem.into()),
             ("Volume", self.volume.into()),
+            ("Muted", self.muted.into()),
             ("MaxVolume", self.max_volume.into()),
             ("ConfigProblems", self.config_problems.into()),
             ("MemoryProblem", self.memory_problem.into()),
@@ -133,6 +136,12 @@ pub(super) struct PhoneView {
     pub(super) gateway: HashMap<String, OwnedValue>,
     pub(super) first_seen: u64,
     pub(super) last_seen: u64,
+    pub(super) preference: &'static str,
+    pub(super) called: bool,
+    pub(super) next_call: u64,
+    pub(super) own_name: String,
+    pub(super) blocked: bool,
+    pub(super) player: HashMap<String, OwnedValue>,
 }
 
 impl From<&PhoneStatus> for PhoneView {
@@ -157,12 +166,24 @@ impl From<&PhoneStatus> for PhoneView {
             gateway: calls.map_or_else(HashMap::new, |calls| wire::gateway(&calls.gateway)),
             first_seen: phone.first_seen.unwrap_or_default(),
             last_seen: phone.last_seen.unwrap_or_default(),
+            preference: wire::preference(phone.preference),
+            called: phone.next_try == Some(NextTry::Now),
+            next_call: match phone.next_try {
+                Some(NextTry::At(time)) => time,
+                Some(NextTry::Now) | None => 0,
+            },
+            own_name: phone.own_name.clone(),
+            blocked: phone.blocked,
+            player: phone
+                .player
+                .as_ref()
+                .map_or_else(HashMap::new, |status| wire::player(&status.player)),
         }
     }
 }
 
 impl PhoneView {
-    pub(super) fn properties(self) -> Properties<17> {
+    pub(super) fn properties(self) -> Properties<23> {
         [
             ("Address", self.address.into()),
             ("Name", self.name.into()),
@@ -181,6 +202,12 @@ impl PhoneView {
             ("Gateway", self.gateway.into()),
             ("FirstSeen", self.first_seen.into()),
             ("LastSeen", self.last_seen.into()),
+            ("Preference", self.preference.into()),
+            ("Called", self.called.into()),
+            ("NextCall", self.next_call.into()),
+            ("OwnName", self.own_name.into()),
+            ("Blocked", self.blocked.into()),
+            ("Player", self.player.into()),
         ]
     }
 }

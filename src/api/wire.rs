@@ -10,7 +10,8 @@ use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
 
 use crate::policy::calls::facts::{CallId, CallState, Direction, Gateway};
 use crate::policy::event::RadioBlock;
-use crate::policy::model::{Address, StreamFormat};
+use crate::policy::model::{Address, Preference, StreamFormat};
+use crate::policy::player::{PlayState, Player, Repeat};
 use crate::policy::snapshot::{AdapterStatus, AudioStatus, StreamStatus};
 use crate::policy::{Rejection, RejectionKind};
 
@@ -155,6 +156,62 @@ pub fn gateway(gateway: &Gateway) -> HashMap<String, OwnedValue> {
     dictionary(told)
 }
 
+/// Returns the property `Player`: what a phone's player tells of itself.
+pub fn player(player: &Player) -> HashMap<String, OwnedValue> {
+    let filled = |text: &'_ str| (!text.is_empty()).then(|| Value::from(text.to_owned()));
+    let milliseconds = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    let track = &player.track;
+    let entries = [
+        ("App", filled(&player.app)),
+        ("State", Some(play_state(player.state).into())),
+        ("Title", filled(&track.title)),
+        ("Artist", filled(&track.artist)),
+        ("Album", filled(&track.album)),
+        ("Genre", filled(&track.genre)),
+        ("Number", track.number.map(Value::from)),
+        ("Of", track.of.map(Value::from)),
+        ("LengthMs", track.length.map(milliseconds).map(Value::from)),
+        ("Shuffle", player.shuffle.map(Value::from)),
+        ("Repeat", player.repeat.map(repeat).map(Value::from)),
+    ];
+    let told = entries
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    dictionary(told)
+}
+
+/// Returns what a player is doing, in a word.
+pub fn play_state(state: PlayState) -> &'static str {
+    match state {
+        PlayState::Playing => "playing",
+        PlayState::Paused => "paused",
+        PlayState::Stopped => "stopped",
+        PlayState::Forward => "forward",
+        PlayState::Rewind => "rewind",
+    }
+}
+
+/// Returns what a player does at the end of a track, in a word.
+pub fn repeat(repeat: Repeat) -> &'static str {
+    match repeat {
+        Repeat::Off => "off",
+        Repeat::Track => "track",
+        Repeat::All => "all",
+    }
+}
+
+/// Reads such a word.
+///
+/// # Errors
+/// When there is no such word.
+pub fn repeat_named(text: &str) -> Result<Repeat, Error> {
+    let mut all = [Repeat::Off, Repeat::Track, Repeat::All].into_iter();
+    all.find(|it| repeat(*it) == text).ok_or_else(|| {
+        let words = "allowed is off, track or all";
+        Error::InvalidArgument(format!("\"{text}\" is no way to repeat; {words}"))
+    })
+}
+
 fn dictionary<'a>(
     entries: impl IntoIterator<Item = (&'a str, Value<'a>)>,
 ) -> HashMap<String, OwnedValue> {
@@ -183,6 +240,34 @@ pub fn call_direction(direction: Direction) -> &'static str {
         Direction::Incoming => "incoming",
         Direction::Outgoing => "outgoing",
     }
+}
+
+/// Returns a phone's property `Preference`.
+pub fn preference(preference: Preference) -> &'static str {
+    match preference {
+        Preference::First => "first",
+        Preference::Usual => "usual",
+        Preference::Last => "last",
+        Preference::Never => "never",
+    }
+}
+
+/// Reads one.
+///
+/// # Errors
+/// When there is no such word.
+pub fn preference_named(text: &str) -> Result<Preference, Error> {
+    let all = [
+        Preference::First,
+        Preference::Usual,
+        Preference::Last,
+        Preference::Never,
+    ];
+    let named = all.into_iter().find(|it| preference(*it) == text);
+    named.ok_or_else(|| {
+        let words = "allowed is first, usual, last or never";
+        Error::InvalidArgument(format!("\"{text}\" is no preference; {words}"))
+    })
 }
 
 /// Returns the property `AdapterState`.
@@ -239,6 +324,23 @@ mod tests {
         ] {
             assert_eq!(phone_and_call(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_player_is_told_as_far_as_it_tells() {
+        let idle = player(&Player::default());
+        assert_eq!(idle.len(), 1);
+        assert_eq!(*idle["State"], Value::from("stopped"));
+        let mut known = Player::default();
+        known.track.title = "Hey".to_owned();
+        known.track.length = Some(Duration::from_millis(61_500));
+        known.repeat = Some(Repeat::Track);
+        let told = player(&known);
+        assert_eq!(*told["Title"], Value::from("Hey"));
+        assert_eq!(*told["LengthMs"], Value::U64(61_500));
+        assert_eq!(*told["Repeat"], Value::from("track"));
+        assert_eq!(repeat_named("all").unwrap(), Repeat::All);
+        assert!(repeat_named("sometimes").is_err());
     }
 
     #[test]

@@ -155,6 +155,11 @@ impl Audio {
         self.send(Order::Hush { key, on });
     }
 
+    /// Has no stream heard, whatever it is and whenever it begins, or all again, without a click.
+    pub fn mute(&self, on: bool) {
+        self.send(Order::Mute { on });
+    }
+
     /// Silences a stream after a short fade. It stays ready.
     pub fn stop(&self, key: StreamKey) {
         self.send(Order::Stop { key });

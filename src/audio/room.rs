@@ -42,6 +42,8 @@ pub(super) struct Room {
     look: Instant,
     /// The streams that are not to be heard, be they there or not.
     hushed: BTreeSet<StreamKey>,
+    /// No stream is to be heard.
+    muted: bool,
     listening: Listening,
     /// What was last told of the server: nothing while it is away, else its output.
     told: Option<Option<String>>,
@@ -67,6 +69,7 @@ impl Room {
             inbox: Rc::default(),
             look: Instant::now(),
             hushed: BTreeSet::new(),
+            muted: false,
             listening: Listening::default(),
             told: None,
             told_microphone: None,
@@ -231,6 +234,7 @@ impl Room {
                 }
             }
             Order::Hush { key, on } => self.hush(key, on),
+            Order::Mute { on } => self.mute(on),
             Order::Stop { key } => {
                 if let Some(session) = &mut self.session {
                     session.stop(&key, now);
@@ -259,7 +263,7 @@ impl Room {
     }
 
     fn prepare(&mut self, key: &StreamKey, spec: &StreamSpec) {
-        let hushed = self.hushed.contains(key);
+        let hushed = self.is_hushed(key);
         if let Some(session) = &mut self.session {
             if let Err(error) = session.prepare(key, spec, hushed, &self.settings) {
                 // It is tried again, and told if need be, when there is something to play.
@@ -269,7 +273,7 @@ impl Room {
     }
 
     fn play(&mut self, key: StreamKey, spec: &StreamSpec, source: Box<dyn Source + Send>) {
-        let hushed = self.hushed.contains(&key);
+        let hushed = self.is_hushed(&key);
         if let Some(session) = &mut self.session {
             if let Err(error) = session.play(&key, spec, hushed, source, &self.settings) {
                 let error =
@@ -279,14 +283,25 @@ impl Room {
         }
     }
 
+    fn is_hushed(&self, key: &StreamKey) -> bool {
+        self.muted || self.hushed.contains(key)
+    }
+
     fn hush(&mut self, key: StreamKey, on: bool) {
         if let Some(session) = &self.session {
-            session.hush(&key, on);
+            session.hush(&key, on || self.muted);
         }
         if on {
             self.hushed.insert(key);
         } else {
             self.hushed.remove(&key);
+        }
+    }
+
+    fn mute(&mut self, on: bool) {
+        self.muted = on;
+        if let Some(session) = &self.session {
+            session.hush_all(|key| self.is_hushed(key));
         }
     }
 

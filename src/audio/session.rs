@@ -303,6 +303,13 @@ impl Session {
         }
     }
 
+    /// Has each stream not heard, or heard again, as is said of it.
+    pub(super) fn hush_all(&self, on: impl Fn(&StreamKey) -> bool) {
+        for (key, voice) in &self.voices {
+            voice.hush(on(key));
+        }
+    }
+
     /// Begins the last fade of what a stream plays.
     pub(super) fn stop(&mut self, key: &StreamKey, now: Instant) {
         if let Some(voice) = self.voices.get_mut(key) {

@@ -47,6 +47,9 @@ pub(super) enum Order {
         key: StreamKey,
         on: bool,
     },
+    Mute {
+        on: bool,
+    },
     Stop {
         key: StreamKey,
     },

@@ -31,6 +31,9 @@ pub(super) const TRANSPORT: &str = "org.bluez.MediaTransport1";
 /// What plays on a device.
 pub(super) const PLAYER: &str = "org.bluez.MediaPlayer1";
 
+/// The remote control of a device.
+pub(super) const CONTROL: &str = "org.bluez.MediaControl1";
+
 /// The service of a phone that we want: the source of the music.
 pub(super) const AUDIO_SOURCE: &str = "0000110a-0000-1000-8000-00805f9b34fb";
 

@@ -119,8 +119,25 @@ pub(super) async fn connect_hands_free(
     phone: Address,
 ) -> Result<(), BluetoothError> {
     let what = "connect the calls of a phone";
-    let device = device(adapter, phone, what)?;
-    match device.connect_profile(&AUDIO_GATEWAY).await {
+    connect_profile(adapter, phone, &AUDIO_GATEWAY, what).await
+}
+
+/// Connects the music of a phone. One that has none, or brings it just now, is left at that.
+///
+/// # Errors
+/// When BlueZ says no.
+pub(super) async fn connect_music(adapter: &Adapter, phone: Address) -> Result<(), BluetoothError> {
+    let what = "connect the music of a phone";
+    connect_profile(adapter, phone, &AUDIO_SOURCE, what).await
+}
+
+async fn connect_profile(
+    adapter: &Adapter,
+    phone: Address,
+    profile: &bluer::Uuid,
+    what: &'static str,
+) -> Result<(), BluetoothError> {
+    match device(adapter, phone, what)?.connect_profile(profile).await {
         Err(error) if is_busy(&error) || already(&error) => Ok(()),
         Err(error) if error.message == "br-connection-profile-unavailable" => Ok(()),
         other => other.map_err(BluetoothError::refused(what)),
@@ -137,6 +154,20 @@ pub(super) async fn disconnect(adapter: &Adapter, phone: Address) -> Result<(), 
         Err(error) if error.message == "Not Connected" => Ok(()),
         other => other.map_err(BluetoothError::refused(what)),
     }
+}
+
+/// Stops calling a phone, unless it has answered.
+///
+/// # Errors
+/// When BlueZ says no.
+pub(super) async fn break_off(adapter: &Adapter, phone: Address) -> Result<(), BluetoothError> {
+    let what = "stop calling a phone";
+    let called = device(adapter, phone, what)?;
+    let answered = called.is_connected().await;
+    if answered.map_err(BluetoothError::refused(what))? {
+        return Ok(());
+    }
+    disconnect(adapter, phone).await
 }
 
 /// Clears BlueZ's trusted flag, with which a phone would use services without our agent being asked.

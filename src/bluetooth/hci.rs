@@ -24,12 +24,12 @@ const HCI_FILTER: i32 = 2;
 
 /// What a packet begins with (volume 4, part A, 2).
 const COMMAND: u8 = 0x01;
-const EVENT: u8 = 0x04;
+pub(super) const EVENT: u8 = 0x04;
 /// The events that answer a command (7.7.14 and 7.7.15).
 const COMMAND_COMPLETE: u8 = 0x0e;
 const COMMAND_STATUS: u8 = 0x0f;
 /// The longest event, with what it begins with.
-const LONGEST_EVENT: usize = 3 + 255;
+pub(super) const LONGEST_EVENT: usize = 3 + 255;
 
 /// How long a controller may take; the kernel gives its own commands as much.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -55,6 +55,8 @@ impl From<io::Error> for HciError {
     fn from(error: io::Error) -> Self {
         match error.raw_os_error() {
             // Not there, off, just pulled out, and pulled out before; old kernels say the last.
+            // A name that is none, too.
+            None if error.kind() == io::ErrorKind::NotFound => Self::Gone,
             Some(libc::ENODEV | libc::ENETDOWN | libc::EPIPE | libc::EBADFD) => Self::Gone,
             _ => Self::Kernel(error),
         }
@@ -100,20 +102,7 @@ impl Controller {
     /// # Errors
     /// When there is no such adapter, or the kernel does not let us.
     pub(super) fn open(adapter: &str) -> Result<Self, HciError> {
-        let address = SockaddrHci {
-            family: AF_BLUETOOTH,
-            device: number(adapter).ok_or(HciError::Gone)?,
-            channel: CHANNEL_RAW,
-        };
-        let filter = Filter {
-            kinds: 1 << EVENT,
-            events: [(1 << COMMAND_COMPLETE) | (1 << COMMAND_STATUS), 0],
-            opcode: 0,
-            padding: 0,
-        };
-        let fd = socket::open(SocketType::RAW, BTPROTO_HCI)?;
-        socket::set(&fd, SOL_HCI, HCI_FILTER, &filter)?;
-        socket::bind(&fd, &address)?;
+        let fd = listen(adapter, &[COMMAND_COMPLETE, COMMAND_STATUS])?;
         Ok(Self(socket::watched(fd, Interest::READABLE)?))
     }
 
@@ -156,6 +145,28 @@ impl Controller {
             }
         }
     }
+}
+
+/// Opens a socket on which some of the first 32 events of an adapter's controller are heard.
+///
+/// # Errors
+/// When there is no such adapter, or the kernel does not let us.
+pub(super) fn listen(adapter: &str, events: &[u8]) -> io::Result<OwnedFd> {
+    let address = SockaddrHci {
+        family: AF_BLUETOOTH,
+        device: number(adapter).ok_or(io::ErrorKind::NotFound)?,
+        channel: CHANNEL_RAW,
+    };
+    let filter = Filter {
+        kinds: 1 << EVENT,
+        events: [events.iter().fold(0, |all, event| all | (1 << event)), 0],
+        opcode: 0,
+        padding: 0,
+    };
+    let fd = socket::open(SocketType::RAW, BTPROTO_HCI)?;
+    socket::set(&fd, SOL_HCI, HCI_FILTER, &filter)?;
+    socket::bind(&fd, &address)?;
+    Ok(fd)
 }
 
 /// Reads the number in an adapter's name.

@@ -7,6 +7,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use zbus::names::OwnedUniqueName;
 use zbus::zvariant::ObjectPath;
 
@@ -17,7 +18,7 @@ use super::media::{endpoint, transport};
 use super::rfkill::Rfkill;
 use super::session::{ANSWER_DEADLINE, Session};
 use super::watch::Word;
-use super::{adapter, broadcom, device, player};
+use super::{adapter, broadcom, device, partings, player};
 use crate::policy::action::RadioAction;
 use crate::policy::event::Event;
 use crate::policy::model::{Address, AttemptId};
@@ -51,6 +52,8 @@ pub(super) struct Orders {
     words: mpsc::UnboundedSender<Word>,
     handsfree: HandsFree,
     registered: Option<Registered>,
+    /// Listens to how links of the adapter in use end.
+    partings: Option<AbortHandle>,
 }
 
 impl Orders {
@@ -71,6 +74,7 @@ impl Orders {
             words,
             handsfree,
             registered: None,
+            partings: None,
         }
     }
 
@@ -127,6 +131,7 @@ impl Orders {
             } => {
                 self.use_adapter(&id, endpoints).await?;
                 self.offer_hands_free(hands_free).await;
+                self.listen_to_partings(&id);
                 if self.words.send(Word::Using(id)).is_err() {
                     tracing::debug!("an adapter was taken after the daemon stopped listening");
                 }
@@ -159,12 +164,10 @@ impl Orders {
                 self.connect(phone, attempt, hands_free);
                 Ok(())
             }
-            RadioAction::Player { phone, command } => {
-                let session = session.clone();
-                beside(async move { player::press(&session, phone, command).await });
-                Ok(())
-            }
-            RadioAction::ConnectHandsFree { .. }
+            RadioAction::Player { .. }
+            | RadioAction::BreakOff { .. }
+            | RadioAction::ConnectHandsFree { .. }
+            | RadioAction::ConnectMusic { .. }
             | RadioAction::ReadServices { .. }
             | RadioAction::Disconnect { .. }
             | RadioAction::RemoveBond { .. } => self.wait_for_phone(action),
@@ -180,11 +183,17 @@ impl Orders {
     /// Begins what waits for a phone.
     fn wait_for_phone(&self, action: RadioAction) -> Result<(), BluetoothError> {
         let adapter = self.session.adapter()?;
+        let session = self.session.clone();
         beside(async move {
             match action {
+                RadioAction::Player { phone, command } => {
+                    player::press(&session, phone, command).await
+                }
+                RadioAction::BreakOff { phone } => device::break_off(&adapter, phone).await,
                 RadioAction::ConnectHandsFree { phone } => {
                     device::connect_hands_free(&adapter, phone).await
                 }
+                RadioAction::ConnectMusic { phone } => device::connect_music(&adapter, phone).await,
                 RadioAction::ReadServices { phone } => device::read_services(&adapter, phone).await,
                 RadioAction::Disconnect { phone } => device::disconnect(&adapter, phone).await,
                 RadioAction::RemoveBond { phone } => device::remove(&adapter, phone).await,
@@ -221,6 +230,14 @@ impl Orders {
             endpoints,
         });
         Ok(())
+    }
+
+    fn listen_to_partings(&mut self, id: &str) {
+        let listening = partings::listen(id.to_owned(), self.events.clone());
+        let listening = tokio::spawn(listening).abort_handle();
+        if let Some(before) = self.partings.replace(listening) {
+            before.abort();
+        }
     }
 
     /// A speaker without calls is still a speaker, so a failure is told and left at that.
@@ -342,7 +359,9 @@ fn name(action: &RadioAction) -> &'static str {
         RadioAction::ClearTrusted { .. } => "clear the trusted flag of a phone",
         RadioAction::RemoveBond { .. } => "forget a phone",
         RadioAction::Connect { .. } => "connect a phone",
+        RadioAction::BreakOff { .. } => "stop calling a phone",
         RadioAction::ConnectHandsFree { .. } => "connect the calls of a phone",
+        RadioAction::ConnectMusic { .. } => "connect the music of a phone",
         RadioAction::Player { .. } => "press a button of a phone",
         RadioAction::ReadServices { .. } => "read the services of a phone",
         RadioAction::Disconnect { .. } => "disconnect a phone",

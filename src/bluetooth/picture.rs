@@ -2,14 +2,15 @@
 //!
 //! Invariant: pure. What [`Picture::report`] returned so far, folded, is what the picture shows:
 //! nothing is told twice and nothing is left out. Adapters and phones are told as they are after a
-//! burst of signals, and phones all at once whenever the radio came on; transports are told change by change, because a stream that stopped and
-//! started again has another socket.
+//! burst of signals, and phones all at once whenever the radio came on; transports are told change by
+//! change, because a stream that stopped and started again has another socket.
 
 use std::collections::BTreeMap;
 
 use super::convert::{
-    self, ADAPTER, DEVICE, Interfaces, Kernel, Objects, PLAYER, Properties, TRANSPORT,
+    self, ADAPTER, CONTROL, DEVICE, Interfaces, Kernel, Objects, PLAYER, Properties, TRANSPORT,
 };
+use super::players::Players;
 use crate::policy::event::{AdapterFacts, Event, PhoneFacts};
 use crate::policy::model::{Address, StreamFormat, TransportId};
 
@@ -30,6 +31,7 @@ pub(super) struct Picture {
     devices: BTreeMap<(String, Address), Properties>,
     /// The transports of our endpoints; those of other programs are none of our business.
     transports: BTreeMap<TransportId, Address>,
+    players: Players,
     /// The adapter whose phones are told.
     used: Option<String>,
     inventory_due: bool,
@@ -74,6 +76,7 @@ impl Picture {
                         self.devices.insert((adapter.to_owned(), phone), properties);
                     }
                 }
+                PLAYER | CONTROL => self.players.add(path, &interface, properties),
                 _ => {}
             }
         }
@@ -94,6 +97,7 @@ impl Picture {
                     }
                 }
                 TRANSPORT => self.close(&TransportId(path.to_owned())),
+                PLAYER | CONTROL => self.players.remove(path, interface),
                 _ => {}
             }
         }
@@ -112,10 +116,7 @@ impl Picture {
                 }
                 None
             }
-            PLAYER => {
-                self.player_changed(path, &changed);
-                None
-            }
+            PLAYER | CONTROL => return self.players.change(path, interface, changed),
             _ => None,
         };
         if let Some(known) = known {
@@ -168,12 +169,15 @@ impl Picture {
         self.report_adapters(kernel, &mut events);
         self.report_phones(&mut events);
         events.append(&mut self.happened);
+        let used = self.used.as_deref().filter(|it| self.is_on(it));
+        events.extend(self.players.report(used));
         events
     }
 
     fn remove_adapter(&mut self, id: &str) {
         self.adapters.remove(id);
         self.devices.retain(|(adapter, _), _| adapter != id);
+        self.players.remove_adapter(id);
         if self.used.as_deref() == Some(id) {
             self.used = None;
         }
@@ -198,16 +202,6 @@ impl Picture {
                 transport: transport.clone(),
                 avrcp,
             });
-        }
-    }
-
-    fn player_changed(&mut self, path: &str, changed: &Properties) {
-        let ours = convert::device_of(path).filter(|(id, _)| self.used.as_deref() == Some(*id));
-        let status = convert::property::<&str>(changed, "Status");
-        if let (Some((_, phone)), Some(status)) = (ours, status) {
-            // Between two tracks, and while it winds, it plays as well.
-            let playing = !matches!(status, "paused" | "stopped" | "error");
-            self.happened.push(Event::PlayerChanged { phone, playing });
         }
     }
 

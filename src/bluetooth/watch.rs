@@ -15,7 +15,8 @@ use zbus::names::OwnedUniqueName;
 use zbus::zvariant::OwnedObjectPath;
 
 use super::convert::{
-    self, ADAPTER, BLUEZ, DEVICE, Interfaces, Kernel, Objects, PLAYER, Properties, TRANSPORT,
+    self, ADAPTER, BLUEZ, CONTROL, DEVICE, Interfaces, Kernel, Objects, PLAYER, Properties,
+    TRANSPORT,
 };
 use super::error::BluetoothError;
 use super::features;
@@ -65,6 +66,7 @@ pub(super) async fn subscribe(session: &Session) -> Result<(), BluetoothError> {
         format!("type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{DEVICE}'"),
         format!("type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{TRANSPORT}'"),
         format!("type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{PLAYER}'"),
+        format!("type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{CONTROL}'"),
     ] {
         let rule = zbus::MatchRule::try_from(rule.as_str()).map_err(BluetoothError::bus)?;
         bus.add_match_rule(rule)

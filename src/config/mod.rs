@@ -29,6 +29,20 @@ pub struct Settings {
     pub audio: AudioSettings,
     /// What the speaker rings with.
     pub ring_tone: RingTone,
+    /// Where phones' players are shown to other programs.
+    pub mpris: Mpris,
+}
+
+/// The bus on which phones' players are shown to other programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Mpris {
+    /// None.
+    Off,
+    /// The system bus.
+    #[default]
+    System,
+    /// The one at this D-Bus address.
+    Address(String),
 }
 
 /// What the speaker rings with for phones that send no ring tone of their own.

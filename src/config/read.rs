@@ -11,11 +11,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Source};
-use super::reference::{self, Key};
-use super::{RingTone, Settings, SoundCheck, duration};
+use super::reference::{self, Key, Table};
+use super::{Mpris, RingTone, Settings, SoundCheck, duration};
 use crate::pcm::Melody;
 use crate::policy::model::{
-    AdapterChoice, Address, CallPhones, PhoneChoice, Rules, SpeakerName, Volume,
+    AdapterChoice, Address, CallPhones, PhoneChoice, PhoneRule, Rules, SpeakerName, TakeoverRule,
+    Volume,
 };
 
 /// Why a value was not taken.
@@ -78,6 +79,7 @@ impl Walk<'_> {
         for (name, value) in root.iter() {
             match reference::table(name.get_ref()) {
                 Some(table) => self.table(table, value),
+                None if name.get_ref() == reference::PHONE.name => self.phones(value),
                 None => {
                     let message = unknown_at_root(name.get_ref(), value.get_ref());
                     self.unknown(name.span(), message);
@@ -86,31 +88,69 @@ impl Walk<'_> {
         }
     }
 
-    fn table(&mut self, table: &'static reference::Table, value: &Spanned<DeValue<'_>>) {
-        let Some(entries) = value.get_ref().as_table() else {
+    fn table(&mut self, table: &'static Table, value: &Spanned<DeValue<'_>>) {
+        let mut settings = std::mem::take(&mut self.settings);
+        self.entries(table, table.name, value, &mut settings);
+        self.settings = settings;
+    }
+
+    /// Reads the tables about single phones.
+    fn phones(&mut self, value: &Spanned<DeValue<'_>>) {
+        let name = reference::PHONE.name;
+        let Some(phones) = value.get_ref().as_table() else {
             let message = format!(
-                "{} is {}; allowed is a table, written [{}]",
-                table.name,
+                "{name} is {}; allowed is a table for each phone, written [{name}.\"{}\"]",
                 shown(value.get_ref()),
-                table.name
+                reference::SOME_PHONE
             );
+            return self.problem(value.span(), message);
+        };
+        for (phone, value) in phones.iter() {
+            let choice = match phone_named(phone.get_ref()) {
+                Ok(choice) => choice,
+                Err(_) => {
+                    let message = format!("{name} needs the name or address of a phone behind it");
+                    self.problem(phone.span(), message);
+                    continue;
+                }
+            };
+            let full = format!("{name}.{:?}", phone.get_ref());
+            let usual = PhoneRule::new(choice);
+            let mut rule = usual.clone();
+            self.entries(&reference::PHONE, &full, value, &mut rule);
+            if rule != usual {
+                self.settings.rules.phones.push(rule);
+            }
+        }
+    }
+
+    fn entries<S>(
+        &mut self,
+        table: &'static Table<S>,
+        full: &str,
+        value: &Spanned<DeValue<'_>>,
+        subject: &mut S,
+    ) {
+        let Some(entries) = value.get_ref().as_table() else {
+            let found = shown(value.get_ref());
+            let message = format!("{full} is {found}; allowed is a table, written [{full}]");
             return self.problem(value.span(), message);
         };
         for (name, value) in entries.iter() {
             match table.key(name.get_ref()) {
-                Some(key) => self.key(table.name, key, value),
+                Some(key) => self.key(full, key, value, subject),
                 None => {
-                    let message = unknown_key(table, name.get_ref());
+                    let message = unknown_key(table, full, name.get_ref());
                     self.unknown(name.span(), message);
                 }
             }
         }
     }
 
-    fn key(&mut self, table: &str, key: &Key, value: &Spanned<DeValue<'_>>) {
+    fn key<S>(&mut self, table: &str, key: &Key<S>, value: &Spanned<DeValue<'_>>, subject: &mut S) {
         let name = format!("{table}.{}", key.name);
         let found = shown(value.get_ref());
-        match (key.set)(&mut self.settings, value.get_ref()) {
+        match (key.set)(subject, value.get_ref()) {
             Ok(()) => {
                 self.places.insert(name, value.span());
             }
@@ -200,16 +240,16 @@ fn unknown_at_root(name: &str, value: &DeValue<'_>) -> String {
     }
 }
 
-fn unknown_key(table: &reference::Table, name: &str) -> String {
+fn unknown_key<S>(table: &Table<S>, table_name: &str, name: &str) -> String {
     let known = table.keys.iter().map(|key| key.name);
-    let full = format!("{}.{name}", table.name);
+    let full = format!("{table_name}.{name}");
     if let Some(home) = home_of(name) {
         format!("{full} does not exist; {name} belongs below [{home}]")
     } else if let Some(near) = closest(name, known.clone()) {
         format!("{full} does not exist; did you mean {near}?")
     } else {
         let known = list(known.map(str::to_owned));
-        format!("{full} does not exist; [{}] has {known}", table.name)
+        format!("{full} does not exist; [{table_name}] has {known}")
     }
 }
 
@@ -329,6 +369,20 @@ pub(super) fn max_connected(settings: &mut Settings, value: &DeValue<'_>) -> Res
     }
 }
 
+pub(super) fn reconnect_for(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    if value.as_str() == Some("off") {
+        settings.rules.reconnect_for = Duration::ZERO;
+        return Ok(());
+    }
+    let length = length(value)?;
+    if (Rules::MIN_RECONNECT..=Rules::MAX_RECONNECT).contains(&length) {
+        settings.rules.reconnect_for = length;
+        Ok(())
+    } else {
+        Err(Wrong::NotAllowed)
+    }
+}
+
 pub(super) fn start_volume(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
     settings.rules.start_volume = volume(value)?;
     Ok(())
@@ -366,15 +420,60 @@ pub(super) fn call_phones(settings: &mut Settings, value: &DeValue<'_>) -> Resul
 }
 
 fn phone_choice(value: &DeValue<'_>) -> Result<PhoneChoice, Wrong> {
-    let text = value.as_str().map(str::trim).unwrap_or_default();
+    let why = || Wrong::Because(format!("{} is no name or address", shown(value)));
+    phone_named(value.as_str().unwrap_or_default()).map_err(|_| why())
+}
+
+fn phone_named(text: &str) -> Result<PhoneChoice, Wrong> {
+    let text = text.trim();
     if text.is_empty() {
-        let why = format!("{} is no name or address", shown(value));
-        return Err(Wrong::Because(why));
+        return Err(Wrong::NotAllowed);
     }
     let named = || PhoneChoice::Named(text.to_owned());
     Ok(text
         .parse()
         .map_or_else(|_| named(), PhoneChoice::Addressed))
+}
+
+pub(super) fn takeover(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.rules.takeover = match text(value)? {
+        "last-play" => TakeoverRule::LastPlay,
+        "hold" => TakeoverRule::Hold,
+        "refuse" => TakeoverRule::Refuse,
+        _ => return Err(Wrong::NotAllowed),
+    };
+    Ok(())
+}
+
+pub(super) fn hold_for(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    let length = length(value)?;
+    if length > Rules::MAX_HOLD {
+        return Err(Wrong::NotAllowed);
+    }
+    settings.rules.hold_for = length;
+    Ok(())
+}
+
+pub(super) fn priority(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    let phones = value.as_array().ok_or(Wrong::NotAllowed)?.iter();
+    let phones = phones.map(|phone| phone_choice(phone.get_ref()));
+    settings.rules.priority = phones.collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+pub(super) fn may_take_over(rule: &mut PhoneRule, value: &DeValue<'_>) -> Result<(), Wrong> {
+    rule.may_take_over = value.as_bool().ok_or(Wrong::NotAllowed)?;
+    Ok(())
+}
+
+pub(super) fn mpris(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.mpris = match text(value)?.trim() {
+        "system" => Mpris::System,
+        "off" => Mpris::Off,
+        address if address.contains(':') => Mpris::Address(address.to_owned()),
+        _ => return Err(Wrong::NotAllowed),
+    };
+    Ok(())
 }
 
 pub(super) fn auto_answer(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {

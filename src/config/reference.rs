@@ -7,21 +7,22 @@ use toml::de::DeValue;
 
 use super::Settings;
 use super::read::{self, Wrong};
+use crate::policy::model::PhoneRule;
 
-/// A table of the file, like `[speaker]`.
+/// A table of the file, like `[speaker]`, whose keys say something about an `S`.
 #[derive(Debug)]
-pub struct Table {
+pub struct Table<S: 'static = Settings> {
     /// Its name.
     pub name: &'static str,
     /// What it is about.
     pub about: &'static str,
     /// What can be set in it.
-    pub keys: &'static [Key],
+    pub keys: &'static [Key<S>],
 }
 
 /// A key of a table.
 #[derive(Debug)]
-pub struct Key {
+pub struct Key<S = Settings> {
     /// Its name.
     pub name: &'static str,
     /// What it decides, for the manual and the shipped file.
@@ -31,7 +32,7 @@ pub struct Key {
     /// What it is when it is not set.
     pub default: Preset,
     /// Takes the value over, or says what is wrong with it.
-    pub(super) set: fn(&mut Settings, &DeValue<'_>) -> Result<(), Wrong>,
+    pub(super) set: fn(&mut S, &DeValue<'_>) -> Result<(), Wrong>,
 }
 
 /// What a key is when it is not set.
@@ -101,13 +102,61 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "phones",
         about: "Phones that are trusted.",
-        keys: &[Key {
-            name: "max-connected",
-            about: "How many phones can be connected at once.",
-            allowed: "1 to 7",
-            default: Preset::Value("3"),
-            set: read::max_connected,
-        }],
+        keys: &[
+            Key {
+                name: "max-connected",
+                about: "How many phones can be connected at once.",
+                allowed: "1 to 7",
+                default: Preset::Value("3"),
+                set: read::max_connected,
+            },
+            Key {
+                name: "reconnect-for",
+                about: "For how long the speaker calls a phone that should be connected: one that went \
+                        out of range, or was connected when the speaker was switched off. It calls \
+                        one at a time, ever more seldom, and not while anybody pairs, telephones or \
+                        plays. A phone that left on purpose is not called; `dotctl prefer` says which \
+                        are called first, and which never.",
+                allowed: "\"off\", or 10s to 24h, written as seconds (600) or as text (\"90s\", \"15m\")",
+                default: Preset::Value("\"15m\""),
+                set: read::reconnect_for,
+            },
+        ],
+    },
+    Table {
+        name: "playback",
+        about: "Who is heard when several phones play.",
+        keys: &[
+            Key {
+                name: "takeover",
+                about: "Who has the speaker. With \"last-play\" whoever presses play last: the one \
+                        before is paused, and is not heard even if it plays on. With \"hold\" \
+                        whoever has it, until it has stopped for as long as hold-for says: the \
+                        others are paused. With \"refuse\" one phone is connected at a time: a new \
+                        one takes the place of one that is idle, and is sent away while that \
+                        plays or has a call.",
+                allowed: "\"last-play\", \"hold\" or \"refuse\"",
+                default: Preset::Value("\"last-play\""),
+                set: read::takeover,
+            },
+            Key {
+                name: "hold-for",
+                about: "With \"hold\", for how long a phone that has stopped keeps the speaker.",
+                allowed: "0s to 10m, written as seconds (10) or as text (\"10s\", \"1m\")",
+                default: Preset::Value("\"10s\""),
+                set: read::hold_for,
+            },
+            Key {
+                name: "priority",
+                about: "The phones that matter more, the first most: each takes the speaker from \
+                        those behind it and from all that are not named, and keeps it from them, \
+                        whatever takeover says.",
+                allowed: "a list of whole names and addresses like [\"Anna's iPhone\", \
+                          \"00:1A:7D:DA:71:13\"]",
+                default: Preset::Value("[]"),
+                set: read::priority,
+            },
+        ],
     },
     Table {
         name: "volume",
@@ -204,6 +253,20 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "players",
+        about: "The players of phones, which other programs can see and steer.",
+        keys: &[Key {
+            name: "mpris",
+            about: "The bus on which each phone that has a player is a player for programs like \
+                    playerctl, under the name org.mpris.MediaPlayer2.dotd and what the phone is \
+                    called. A session's bus lets in nobody but its own user.",
+            allowed: "\"system\", \"off\" or the address of a bus like \
+                      \"unix:path=/run/user/1000/bus\"",
+            default: Preset::Value("\"system\""),
+            set: read::mpris,
+        }],
+    },
+    Table {
         name: "audio",
         about: "Where the sound goes.",
         keys: &[
@@ -234,14 +297,31 @@ pub const TABLES: &[Table] = &[
     },
 ];
 
+/// The tables about single phones: each has one of its own below this name.
+pub const PHONE: Table<PhoneRule> = Table {
+    name: "phone",
+    about: "A phone, by its whole name or its address: as many of these as you like.",
+    keys: &[Key {
+        name: "may-take-over",
+        about: "Whether it gets the speaker while another phone has it. One that may not is paused \
+                at once, and is heard when nobody else plays.",
+        allowed: "true or false",
+        default: Preset::Value("true"),
+        set: read::may_take_over,
+    }],
+};
+
+/// The name that stands for any phone in examples.
+pub const SOME_PHONE: &str = "Anna's tablet";
+
 /// Looks a table up.
 pub fn table(name: &str) -> Option<&'static Table> {
     TABLES.iter().find(|table| table.name == name)
 }
 
-impl Table {
+impl<S> Table<S> {
     /// Looks a key up.
-    pub fn key(&self, name: &str) -> Option<&'static Key> {
+    pub fn key(&self, name: &str) -> Option<&'static Key<S>> {
         self.keys.iter().find(|key| key.name == name)
     }
 }
@@ -257,22 +337,32 @@ pub fn shipped_file() -> String {
     for table in TABLES {
         file.push_str(&format!("\n# {}\n[{}]\n", table.about, table.name));
         for key in table.keys {
-            file.push('\n');
-            for line in wrapped(key.about).chain(wrapped(&format!("Allowed: {}.", key.allowed))) {
-                file.push_str(&format!("# {line}\n"));
-            }
-            match key.default {
-                Preset::Value(value) => file.push_str(&format!("#{} = {value}\n", key.name)),
-                Preset::Unset { means, example } => {
-                    for line in wrapped(&format!("Without it: {means}. For example:")) {
-                        file.push_str(&format!("# {line}\n"));
-                    }
-                    file.push_str(&format!("#{} = {example}\n", key.name));
-                }
-            }
+            file.push_str(&shipped_key(key));
         }
     }
+    let phone = format!("#[{}.\"{SOME_PHONE}\"]", PHONE.name);
+    file.push_str(&format!("\n# {}\n{phone}\n", PHONE.about));
+    for key in PHONE.keys {
+        file.push_str(&shipped_key(key));
+    }
     file
+}
+
+fn shipped_key<S>(key: &Key<S>) -> String {
+    let mut text = String::from("\n");
+    for line in wrapped(key.about).chain(wrapped(&format!("Allowed: {}.", key.allowed))) {
+        text.push_str(&format!("# {line}\n"));
+    }
+    match key.default {
+        Preset::Value(value) => text.push_str(&format!("#{} = {value}\n", key.name)),
+        Preset::Unset { means, example } => {
+            for line in wrapped(&format!("Without it: {means}. For example:")) {
+                text.push_str(&format!("# {line}\n"));
+            }
+            text.push_str(&format!("#{} = {example}\n", key.name));
+        }
+    }
+    text
 }
 
 /// Breaks `text` into lines of at most 78 characters.

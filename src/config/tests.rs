@@ -2,7 +2,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::policy::model::{AdapterChoice, CallPhones, PhoneChoice, Volume};
+use crate::policy::model::{
+    AdapterChoice, CallPhones, PhoneChoice, PhoneRule, TakeoverRule, Volume,
+};
 
 fn read(text: &str) -> Result<Settings, ConfigErrors> {
     parse(Path::new("dotd.toml"), text.as_bytes())
@@ -48,6 +50,16 @@ fn every_key_is_taken_over() {
         [volume]
         start = 0x10
         max = 80
+        [playback]
+        takeover = "hold"
+        hold-for = "1m"
+        priority = ["Anna's iPhone", "00:1a:7d:da:71:13"]
+        [players]
+        mpris = "unix:path=/run/user/1000/bus"
+        [phone."Anna's tablet"]
+        may-take-over = false
+        [phone."Ben"]
+        may-take-over = true
         "#,
     )
     .unwrap();
@@ -60,12 +72,61 @@ fn every_key_is_taken_over() {
     assert_eq!(rules.max_connected, 7);
     assert_eq!(rules.start_volume, Volume::new(16).unwrap());
     assert_eq!(rules.max_volume, Volume::new(80).unwrap());
+    assert_eq!(rules.takeover, TakeoverRule::Hold);
+    assert_eq!(rules.hold_for, Duration::from_secs(60));
+    let addressed = PhoneChoice::Addressed("00:1A:7D:DA:71:13".parse().unwrap());
+    let named = |name: &str| PhoneChoice::Named(name.to_owned());
+    assert_eq!(rules.priority, [named("Anna's iPhone"), addressed]);
+    let tablet = PhoneRule {
+        may_take_over: false,
+        ..PhoneRule::new(named("Anna's tablet"))
+    };
+    assert_eq!(rules.phones, [tablet], "what changes nothing is no rule");
     assert!(!rules.calls);
     assert_eq!(rules.ring_volume, Volume::MIN);
     assert_eq!(settings.audio.microphone.as_deref(), Some("usb"));
     assert!(!settings.audio.echo_cancelling);
     assert_eq!(settings.audio.output.as_deref(), Some("hdmi"));
     assert_eq!(settings.audio.remote.as_deref(), Some("pipewire-1"));
+    let bus = "unix:path=/run/user/1000/bus".to_owned();
+    assert_eq!(settings.mpris, Mpris::Address(bus));
+}
+
+#[test]
+fn wishes_for_phones_that_make_no_sense_say_what_is_allowed() {
+    for (text, expected) in [
+        (
+            "[playback]\ntakeover = \"first\"",
+            "dotd.toml:2:12: playback.takeover is \"first\"; allowed is \"last-play\", \"hold\" or \
+             \"refuse\"",
+        ),
+        (
+            "[playback]\nhold-for = \"1h\"",
+            "dotd.toml:2:12: playback.hold-for is \"1h\"; allowed is 0s to 10m, written as seconds \
+             (10) or as text (\"10s\", \"1m\")",
+        ),
+        (
+            "[phone.\"Anna\"]\nmay-take-over = 3",
+            "dotd.toml:2:17: phone.\"Anna\".may-take-over is 3; allowed is true or false",
+        ),
+        (
+            "[phone.\"Anna\"]\nmay-takeover = true",
+            "dotd.toml:2:1: phone.\"Anna\".may-takeover does not exist; did you mean may-take-over?",
+        ),
+        (
+            "phone = 3",
+            "dotd.toml:1:9: phone is 3; allowed is a table for each phone, written \
+             [phone.\"Anna's tablet\"]",
+        ),
+        (
+            "phone.Anna = true",
+            "dotd.toml:1:14: phone.\"Anna\" is true; allowed is a table, written [phone.\"Anna\"]",
+        ),
+    ] {
+        assert_eq!(wrong(text), [expected]);
+    }
+    assert_eq!(wrong("players.mpris = \"session\"").len(), 1);
+    assert_eq!(wrong("[phone.\" \"]\nmay-take-over = true").len(), 1);
 }
 
 #[test]
@@ -289,7 +350,7 @@ fn unknown_names_are_guessed_at() {
         (
             "[mqtt]\n",
             "dotd.toml:1:2: [mqtt] is not a table of dotd; there are [speaker], [pairing], \
-             [phones], [volume], [calls], [audio]",
+             [phones], [playback], [volume], [calls], [players], [audio]",
         ),
         (
             "name = \"x\"",

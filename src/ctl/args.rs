@@ -51,10 +51,44 @@ pub enum Command {
         phone: String,
     },
 
+    /// Say which phone is called first when several are missing, and which never
+    Prefer {
+        /// Part of its name or address
+        phone: String,
+
+        /// When.
+        #[command(flatten)]
+        when: When,
+    },
+
     /// Trust a phone no longer; it has to pair to come back
     Forget {
         /// Part of its name or address
+        #[arg(required_unless_present = "all")]
+        phone: Option<String>,
+
+        /// All phones
+        #[arg(long, conflicts_with = "phone")]
+        all: bool,
+    },
+
+    /// Lock a phone out without forgetting it
+    Block {
+        /// Part of its name or address
         phone: String,
+    },
+
+    /// Let a phone in again that was locked out
+    Unblock {
+        /// Part of its name or address
+        phone: String,
+    },
+
+    /// Change what is known of a phone
+    Phone {
+        /// What to change.
+        #[command(subcommand)]
+        command: PhoneCommand,
     },
 
     /// Show the speaker's name, or give it another one
@@ -68,14 +102,69 @@ pub enum Command {
     /// In a call it is that of the call. Else, without --phone, it is that of the phones that play,
     /// else of those that are connected, else the one that phones start with.
     Volume {
-        /// 0 to 100, or a step like +5 or -5
-        #[arg(value_name = "N|+N|-N", allow_hyphen_values = true)]
+        /// 0 to 100, a step like +5 or -5, or tenths like 7/10
+        #[arg(value_name = "N|+N|-N|N/10", allow_hyphen_values = true)]
         volume: Option<VolumeChange>,
 
         /// Only this phone: part of its name or address
         #[arg(long)]
         phone: Option<String>,
     },
+
+    /// Have nothing heard, whatever plays; `unmute`, or a volume that is turned, ends it
+    Mute,
+
+    /// Have all heard again
+    Unmute,
+
+    /// Have a phone's player go on
+    ///
+    /// Without PHONE this and the other buttons are about the phone that plays, else the one that did
+    /// last, else the only one that is connected. Whether a player heeds a button is its own affair.
+    Play(PlayerArgs),
+
+    /// Have a phone's player stop for a while
+    Pause(PlayerArgs),
+
+    /// Have a phone's player stop
+    Stop(PlayerArgs),
+
+    /// Go on with the next track
+    Next(PlayerArgs),
+
+    /// Go back to the beginning of the track, or from there to the one before
+    Previous(PlayerArgs),
+
+    /// Wind forwards until it is told to play
+    Forward(PlayerArgs),
+
+    /// Wind backwards until it is told to play
+    Rewind(PlayerArgs),
+
+    /// Play tracks in no order, or in theirs
+    Shuffle {
+        /// In none
+        #[arg(value_name = "on|off")]
+        switch: Switch,
+
+        /// Whose.
+        #[command(flatten)]
+        player: PlayerArgs,
+    },
+
+    /// Say what a phone's player does at the end of a track
+    Repeat {
+        /// Go on, play it again, or begin anew after the last
+        #[arg(value_name = "off|track|all")]
+        repeat: RepeatMode,
+
+        /// Whose.
+        #[command(flatten)]
+        player: PlayerArgs,
+    },
+
+    /// Show what the phones' players play
+    Now,
 
     /// List the calls of all phones
     Calls,
@@ -124,6 +213,48 @@ pub enum Command {
     Man {
         /// Which one
         page: Page,
+    },
+}
+
+/// Whose player.
+#[derive(Debug, ClapArgs)]
+pub struct PlayerArgs {
+    /// On this phone: part of its name or address
+    pub phone: Option<String>,
+}
+
+/// What a player does at the end of a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RepeatMode {
+    /// It goes on with the next
+    Off,
+    /// It plays the same again
+    Track,
+    /// After the last it plays the first
+    All,
+}
+
+impl RepeatMode {
+    /// Returns the word for it on the bus.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Track => "track",
+            Self::All => "all",
+        }
+    }
+}
+
+/// What can be changed about a phone.
+#[derive(Debug, Subcommand)]
+pub enum PhoneCommand {
+    /// Call it something else here
+    Rename {
+        /// Part of its name or address
+        phone: String,
+
+        /// The new name; without one its own is back
+        name: Option<String>,
     },
 }
 
@@ -255,9 +386,9 @@ pub enum MicCommand {
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
-    /// Calls hear the room
+    /// On
     On,
-    /// Calls hear silence
+    /// Off
     Off,
 }
 
@@ -294,6 +425,42 @@ pub enum Page {
     Dotd,
 }
 
+/// When a phone is called that is missing.
+#[derive(ClapArgs, Clone, Copy, Debug, PartialEq, Eq)]
+#[group(multiple = false)]
+pub struct When {
+    /// Before others (so without any of these)
+    #[arg(long)]
+    first: bool,
+
+    /// The sooner the later it was connected, as at the beginning
+    #[arg(long)]
+    usual: bool,
+
+    /// After others
+    #[arg(long)]
+    last: bool,
+
+    /// Not at all: it comes by itself, or with `dotctl connect`
+    #[arg(long)]
+    never: bool,
+}
+
+impl When {
+    /// Returns the word for it on the bus, and those for people.
+    pub(super) fn wanted(self) -> (&'static str, &'static str) {
+        if self.usual {
+            ("usual", "is called when it is missing")
+        } else if self.last {
+            ("last", "is called after others when it is missing")
+        } else if self.never {
+            ("never", "is not called any more")
+        } else {
+            ("first", "is called before others when it is missing")
+        }
+    }
+}
+
 /// A volume to set, or a step to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VolumeChange {
@@ -307,6 +474,14 @@ impl FromStr for VolumeChange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(tenths) = text.strip_suffix("/10") {
+            let tenths = tenths.parse::<u8>().ok().filter(|it| *it <= 10);
+            let tenths = tenths.filter(|_| text.bytes().all(|b| b.is_ascii_digit() || b == b'/'));
+            return match tenths {
+                Some(tenths) => Ok(Self::To(tenths * 10)),
+                None => Err("tenths of the volume are 0/10 to 10/10".to_owned()),
+            };
+        }
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
         let number = match digits.parse::<u8>() {
             // `parse` would take a second sign.
@@ -385,10 +560,14 @@ mod tests {
             ("100", VolumeChange::To(100)),
             ("+5", VolumeChange::By(5)),
             ("-100", VolumeChange::By(-100)),
+            ("7/10", VolumeChange::To(70)),
+            ("10/10", VolumeChange::To(100)),
         ] {
             assert_eq!(text.parse(), Ok(change));
         }
-        for wrong in ["", "101", "+", "-", "++5", "+-5", "5%", "-101", "loud"] {
+        for wrong in [
+            "", "101", "+", "-", "++5", "+-5", "5%", "-101", "loud", "11/10", "+7/10", "/10",
+        ] {
             assert!(wrong.parse::<VolumeChange>().is_err(), "{wrong}");
         }
     }

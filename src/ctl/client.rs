@@ -12,7 +12,7 @@ use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
 use super::failure::Failure;
 use super::shape::{CallShape, PhoneShape, SpeakerShape};
-use crate::api::{CallProxy, CallsProxy, Error, PhoneProxy, SpeakerProxy, wire};
+use crate::api::{CallProxy, CallsProxy, Error, PhoneProxy, PlayerProxy, SpeakerProxy, wire};
 use crate::policy::calls::facts::CallId;
 use crate::policy::model::Address;
 
@@ -118,6 +118,19 @@ impl Client {
         phone: Option<&OwnedObjectPath>,
     ) -> Result<CallsProxy<'static>, Failure> {
         let proxy = CallsProxy::builder(&self.connection).cache_properties(CacheProperties::No);
+        let proxy = match phone {
+            Some(phone) => proxy.path(phone.clone())?,
+            None => proxy,
+        };
+        Ok(proxy.build().await?)
+    }
+
+    /// Returns the buttons of a phone's player, or of that of the phone that is meant.
+    pub(super) async fn player(
+        &self,
+        phone: Option<&OwnedObjectPath>,
+    ) -> Result<PlayerProxy<'static>, Failure> {
+        let proxy = PlayerProxy::builder(&self.connection).cache_properties(CacheProperties::No);
         let proxy = match phone {
             Some(phone) => proxy.path(phone.clone())?,
             None => proxy,

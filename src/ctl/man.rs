@@ -62,7 +62,8 @@ const JSON: &[&str] = &[
      removed. Times are seconds since 1970, volumes 0 to 100; what is not there is null. When a \
      command fails it prints nothing; the reason goes to standard error.",
     "A phone has: `name`, `address`, `trusted`, `bonded` (without it a trusted phone has to pair \
-     again), `connected`, `playing`, `volume`, `first_seen`, `last_seen`, `calls_allowed` (by \
+     again), `connected`, `playing`, `volume`, `first_seen`, `last_seen`, `preference` (first, usual, last \
+     or never), `called` (just now, as it is missing), `next_call`, `calls_allowed` (by \
      `calls.enabled` and `calls.phones` of dotd.toml(5)), and `stream`, null while \
      it does not play: `codec`, `rate`, `channels`, `channel_mode`, `max_bitpool`, and once sound \
      comes out `packets`, `lost`, `concealed_ms`, `underruns`, `buffer_ms`, `delay_ms`, \
@@ -189,6 +190,18 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
+const BUS: [&str; 2] = [
+    "The service `org.dotd` on the system bus offers the object /org/dotd with the interface \
+     org.dotd.Speaker1, one object with org.dotd.Phone1 below /org/dotd/phones for each phone that \
+     is trusted or connected, and one with org.dotd.Call1 below the phone for each of its calls. \
+     What can be done about calls is org.dotd.Calls1, at each phone, and at /org/dotd for the only \
+     phone that fits. The buttons of its player are org.dotd.Player1, likewise. `busctl introspect \
+     org.dotd /org/dotd` shows them.",
+    "Each phone that is connected and has a player is a player for other programs too (MPRIS): \
+     org.mpris.MediaPlayer2.dotd. and what the phone is called, on the bus that players.mpris of \
+     dotd.toml(5) names.",
+];
+
 fn dotd() -> String {
     let mut command = DaemonArgs::command();
     command.build();
@@ -239,13 +252,9 @@ fn dotd() -> String {
         man.item(sign, remedy);
     }
     man.section("D-BUS");
-    man.paragraph(
-        "The service `org.dotd` on the system bus offers the object /org/dotd with the interface \
-         org.dotd.Speaker1, one object with org.dotd.Phone1 below /org/dotd/phones for each phone \
-         that is trusted or connected, and one with org.dotd.Call1 below the phone for each of its \
-         calls. What can be done about calls is org.dotd.Calls1, at each phone, and at /org/dotd \
-         for the only phone that fits. `busctl introspect org.dotd /org/dotd` shows them.",
-    );
+    for text in BUS {
+        man.paragraph(text);
+    }
     man.see_also(&["dotctl(1)", "dotd.toml(5)", "bluetoothd(8)", "pipewire(1)"]);
     man.finish()
 }
@@ -271,17 +280,12 @@ fn dotd_toml() -> String {
     for table in reference::TABLES {
         man.section(&format!("[{}]", table.name));
         man.paragraph(table.about);
-        for key in table.keys {
-            let preset = match key.default {
-                Preset::Value(value) => format!("Default: {value}."),
-                Preset::Unset { means, example } => {
-                    format!("Default: {means}. Example: {example}.")
-                }
-            };
-            let text = format!("{} Allowed: {}. {preset}", key.about, key.allowed);
-            man.item(key.name, &text);
-        }
+        describe_keys(&mut man, table);
     }
+    let phone = &reference::PHONE;
+    man.section(&format!("[{}.\"{}\"]", phone.name, reference::SOME_PHONE));
+    man.paragraph(phone.about);
+    describe_keys(&mut man, phone);
     man.section("EXAMPLE");
     man.example(&[
         "[speaker]",
@@ -292,6 +296,19 @@ fn dotd_toml() -> String {
     ]);
     man.see_also(&["dotd(8)", "dotctl(1)"]);
     man.finish()
+}
+
+fn describe_keys<S>(man: &mut Roff, table: &reference::Table<S>) {
+    for key in table.keys {
+        let preset = match key.default {
+            Preset::Value(value) => format!("Default: {value}."),
+            Preset::Unset { means, example } => {
+                format!("Default: {means}. Example: {example}.")
+            }
+        };
+        let text = format!("{} Allowed: {}. {preset}", key.about, key.allowed);
+        man.item(key.name, &text);
+    }
 }
 
 /// Begins a page: what it is, how to call it, what it is about.

@@ -49,6 +49,7 @@ pub(super) struct SoundShape {
     pub(super) output: Option<String>,
     pub(super) start_volume: u8,
     pub(super) max_volume: u8,
+    pub(super) muted: bool,
 }
 
 /// What calls get of the room.
@@ -78,9 +79,32 @@ pub(super) struct PhoneShape {
     pub(super) volume: u8,
     pub(super) first_seen: Option<u64>,
     pub(super) last_seen: Option<u64>,
+    pub(super) preference: String,
+    pub(super) called: bool,
+    pub(super) next_call: Option<u64>,
+    pub(super) own_name: String,
+    pub(super) blocked: bool,
+    pub(super) player: Option<PlayerShape>,
     pub(super) stream: Option<Json>,
     pub(super) calls_allowed: bool,
     pub(super) hands_free: Option<HandsFreeShape>,
+}
+
+/// The player of a phone.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct PlayerShape {
+    pub(super) state: String,
+    pub(super) app: Option<String>,
+    pub(super) title: Option<String>,
+    pub(super) artist: Option<String>,
+    pub(super) album: Option<String>,
+    pub(super) genre: Option<String>,
+    pub(super) number: Option<u32>,
+    pub(super) of: Option<u32>,
+    pub(super) position_ms: Option<u64>,
+    pub(super) length_ms: Option<u64>,
+    pub(super) shuffle: Option<bool>,
+    pub(super) repeat: Option<String>,
 }
 
 /// A phone that is connected for calls.
@@ -131,6 +155,7 @@ impl SpeakerShape {
                 output: filled(take(&mut from, "Output")?),
                 start_volume: take(&mut from, "Volume")?,
                 max_volume: take(&mut from, "MaxVolume")?,
+                muted: take(&mut from, "Muted")?,
             },
             microphone: MicrophoneShape {
                 name: filled(take(&mut from, "Microphone")?),
@@ -165,6 +190,12 @@ impl PhoneShape {
             volume: take(&mut from, "Volume")?,
             first_seen: set(take(&mut from, "FirstSeen")?),
             last_seen: set(take(&mut from, "LastSeen")?),
+            preference: take(&mut from, "Preference")?,
+            called: take(&mut from, "Called")?,
+            next_call: set(take(&mut from, "NextCall")?),
+            own_name: take(&mut from, "OwnName")?,
+            blocked: take(&mut from, "Blocked")?,
+            player: PlayerShape::read(take(&mut from, "Player")?, take(&mut from, "Position")?),
             stream: playing.then(|| json(&stream)),
             calls_allowed: take(&mut from, "CallsAllowed")?,
             hands_free,
@@ -183,6 +214,11 @@ impl PhoneShape {
         let calls = self.hands_free.iter().flat_map(|it| &it.calls);
         let established = |call: &CallShape| matches!(&*call.state, "active" | "held");
         calls.into_iter().any(|call| !established(call))
+    }
+
+    /// Says whether it is in the list of trusted phones, locked out or not.
+    pub(super) fn is_in_list(&self) -> bool {
+        self.trusted || self.blocked
     }
 
     pub(super) fn named(&self) -> NameShape {
@@ -212,6 +248,26 @@ impl PhoneShape {
         let khz = stream["rate"].as_f64()? / 1000.0;
         let (codec, mode) = (stream["codec"].as_str()?, stream["channel_mode"].as_str()?);
         Some(format!("{codec} {khz} kHz {mode}"))
+    }
+}
+
+impl PlayerShape {
+    /// Reads one; an empty dictionary stands for none.
+    fn read(mut from: Properties, position_ms: i64) -> Option<Self> {
+        Some(Self {
+            state: told(&mut from, "State")?,
+            app: told(&mut from, "App"),
+            title: told(&mut from, "Title"),
+            artist: told(&mut from, "Artist"),
+            album: told(&mut from, "Album"),
+            genre: told(&mut from, "Genre"),
+            number: told(&mut from, "Number"),
+            of: told(&mut from, "Of"),
+            position_ms: u64::try_from(position_ms).ok(),
+            length_ms: told(&mut from, "LengthMs"),
+            shuffle: told(&mut from, "Shuffle"),
+            repeat: told(&mut from, "Repeat"),
+        })
     }
 }
 

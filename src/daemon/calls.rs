@@ -223,6 +223,7 @@ impl Executor {
                 self.calls.rings = None;
                 self.audio.release(StreamKey::Ring);
             }
+            SoundAction::Mute { muted } => self.audio.mute(muted),
             SoundAction::MuteMicrophone { muted } => {
                 for talking in self.calls.voices.values_mut() {
                     talking.spec.muted = muted;

@@ -18,15 +18,15 @@ use super::recorder::Recorder;
 use super::reloads::{Loaded, Reloads};
 use super::signals::{self, Signal};
 use super::timers::Timers;
-use crate::api::{self, ApiError};
+use crate::api::{self, ApiError, MprisBus, Sources};
 use crate::audio::{Audio, AudioSettings};
 use crate::bluetooth::{Bluetooth, GatewaySocket};
 use crate::cli::DaemonArgs;
 use crate::config::{self, Settings};
 use crate::handsfree;
-use crate::policy::model::Now;
+use crate::policy::model::{Memory, Now};
 use crate::policy::{Action, Event, Policy, Snapshot};
-use crate::store::{Keeper, Outcome, Store};
+use crate::store::{Keeper, Outcome, Store, StoreTrouble};
 
 /// How many facts may wait to be looked at; a room that is faster than that waits.
 const EVENTS: usize = 256;
@@ -42,38 +42,38 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
     let (store, memory, trouble) = Store::open(&arguments.state_dir);
     let (events, mut inbox) = mpsc::channel(EVENTS);
     let (late, arrivals) = mpsc::unbounded_channel();
-    let mut policy = Policy::new(settings.rules.clone(), memory.clone());
-    if let Some(trouble) = trouble {
-        tracing::warn!("{trouble}");
-        if trouble.hides_the_state() {
-            policy.trust_is_not_known();
-        }
-        policy.memory_was_lost(trouble.to_string());
-    }
+    let policy = policy(&settings, memory.clone(), trouble);
     let (snapshots, seen) = watch::channel(policy.snapshot());
     let (stories, _) = broadcast::channel(STORIES);
 
-    let calls = Calls::new(events.clone(), late.clone(), &settings);
-    let streams = Streams::new(events.clone(), late);
+    let streams = Streams::new(events.clone(), late.clone());
     let figures = streams.figures();
-    let figures = Arc::new(move |transport: &_| figures.of(transport));
+    let started = Instant::now();
+    let (mpris, players_on) = watch::channel(mpris_bus(&settings));
+    let sources = Sources {
+        snapshots: seen,
+        stories: stories.subscribe(),
+        figures: Arc::new(move |transport: &_| figures.of(transport)),
+        started,
+        mpris: players_on,
+        events: events.clone(),
+    };
     let bus = zbus::Connection::system().await.map_err(ApiError::Bus)?;
-    let (mut api, replies) =
-        api::serve(&bus, seen, events.clone(), stories.subscribe(), figures).await?;
+    let (mut api, replies) = api::serve(&bus, sources).await?;
     let audio = Audio::start(audio_settings(&settings), events.clone())?;
+    audio.mute(memory.muted);
     let (gateways, connected) = mpsc::unbounded_channel();
     let claims = handsfree::sdp_features(abilities_at_first(&settings));
     let bluetooth = Bluetooth::start(events.clone(), gateways, claims).await?;
     let executor = Executor {
+        calls: Calls::new(events.clone(), late, &settings),
         bluetooth,
         audio,
         replies,
         stories,
         timers: Timers::new(events),
         streams,
-        calls,
     };
-    let recorder = Recorder::open(arguments.record.as_deref())?;
     let (outcomes, mut kept) = mpsc::unbounded_channel();
     let keeper = Keeper::start(store, memory, outcomes).map_err(DaemonError::Thread)?;
 
@@ -85,9 +85,10 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
         held: Held::default(),
         settings,
         reloads: Reloads::of(arguments.config),
-        recorder,
+        recorder: Recorder::open(arguments.record.as_deref())?,
         notify: Notify::default(),
-        started: Instant::now(),
+        mpris,
+        started,
     };
     speaker.notify.ready();
     let mut sockets = Sockets::new(arrivals, connected);
@@ -97,6 +98,19 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
     };
     speaker.end().await;
     ended
+}
+
+/// Makes the policy, which has to know if what is remembered is not all.
+fn policy(settings: &Settings, memory: Memory, trouble: Option<StoreTrouble>) -> Policy {
+    let mut policy = Policy::new(settings.rules.clone(), memory);
+    if let Some(trouble) = trouble {
+        tracing::warn!("{trouble}");
+        if trouble.hides_the_state() {
+            policy.trust_is_not_known();
+        }
+        policy.memory_was_lost(trouble.to_string());
+    }
+    policy
 }
 
 fn audio_settings(settings: &Settings) -> AudioSettings {
@@ -111,6 +125,14 @@ fn audio_settings(settings: &Settings) -> AudioSettings {
         output,
         microphone,
         echo_cancelling,
+    }
+}
+
+fn mpris_bus(settings: &Settings) -> MprisBus {
+    match &settings.mpris {
+        config::Mpris::Off => MprisBus::Off,
+        config::Mpris::System => MprisBus::System,
+        config::Mpris::Address(address) => MprisBus::Address(address.clone()),
     }
 }
 
@@ -141,6 +163,7 @@ struct Speaker {
     reloads: Reloads,
     recorder: Recorder,
     notify: Notify,
+    mpris: watch::Sender<MprisBus>,
     started: Instant,
 }
 
@@ -215,6 +238,9 @@ impl Speaker {
                 if settings.audio != self.settings.audio {
                     self.executor.audio.reconfigure(audio_settings(&settings));
                     self.executor.cancel_echo(settings.audio.echo_cancelling);
+                }
+                if settings.mpris != self.settings.mpris {
+                    self.mpris.send_replace(mpris_bus(&settings));
                 }
                 let ring_tone = settings.ring_tone.clone();
                 self.executor.calls.set_ring_tone(ring_tone);

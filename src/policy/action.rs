@@ -12,6 +12,7 @@ use super::event::Timer;
 use super::model::{
     Address, AttemptId, QuestionId, RequestId, SpeakerName, StreamFormat, TransportId, Volume,
 };
+use super::player::PlayerCommand;
 use super::rejection::Rejection;
 use super::story::Story;
 
@@ -119,8 +120,18 @@ pub enum RadioAction {
         /// Whether to connect its calls as well as its music.
         hands_free: bool,
     },
+    /// Stop calling a phone that has not answered yet.
+    BreakOff {
+        /// Which one.
+        phone: Address,
+    },
     /// Connect the calls of a phone that is connected; if it has none, that is no news.
     ConnectHandsFree {
+        /// Which one.
+        phone: Address,
+    },
+    /// Connect the music of a phone that is connected; if it has none, that is no news.
+    ConnectMusic {
         /// Which one.
         phone: Address,
     },
@@ -211,16 +222,6 @@ pub enum StreamAction {
     },
 }
 
-/// The buttons of a phone's player (AVRCP 1.6.2, 4.6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PlayerCommand {
-    /// Go on.
-    Play,
-    /// Stop for a while.
-    Pause,
-}
-
 /// An order about the sound of calls that concerns no single phone.
 #[must_use = "an action does nothing until it is carried out"]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -236,6 +237,11 @@ pub enum SoundAction {
     /// Send silence instead of the room, or the room again.
     MuteMicrophone {
         /// Silence.
+        muted: bool,
+    },
+    /// Have nothing heard, whatever plays, or all again.
+    Mute {
+        /// Nothing.
         muted: bool,
     },
     /// Offer phones codecs better than CVSD, or not; each with its next link.

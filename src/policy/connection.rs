@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::event::{PhoneFacts, Timer};
-use super::model::{Address, AttemptId, Now, RequestId};
+use super::model::{Address, AttemptId, Now, RequestId, TakeoverRule};
 use super::pairing::{no_radio, unknown_phone};
 use super::{Action, Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
 
@@ -24,6 +24,8 @@ pub(super) struct Connection {
     attempts: u64,
     /// The phones that are connected and were let in.
     let_in: BTreeSet<Address>,
+    /// Those that are still connected and were sent away to make room.
+    sent_away: BTreeSet<Address>,
 }
 
 /// One attempt to connect a phone.
@@ -43,9 +45,10 @@ impl Policy {
         for facts in &phones {
             self.phone_seen(now, facts.clone(), out);
         }
+        let told: BTreeSet<Address> = phones.iter().map(|facts| facts.address).collect();
         let known: Vec<Address> = self.phones.keys().copied().collect();
         for phone in known {
-            if !phones.iter().any(|facts| facts.address == phone) {
+            if !told.contains(&phone) {
                 self.link_ended(now, phone, out);
                 self.phones.remove(&phone);
             }
@@ -54,6 +57,7 @@ impl Policy {
         let here = self.memory.phones.iter().map(|known| known.address);
         let here: BTreeSet<Address> = here.filter(|phone| self.is_connected(*phone)).collect();
         self.connection.let_in = here;
+        self.miss_everybody(now);
     }
 
     pub(super) fn phone_seen(&mut self, now: Now, facts: PhoneFacts, out: &mut Orders) {
@@ -84,6 +88,10 @@ impl Policy {
             if facts.connected && !was_connected {
                 known.last_seen = now.unix;
             }
+        }
+        if facts.connected && !was_connected {
+            self.welcome_back(phone);
+            self.send_away_blocked(phone, out);
         }
         if was_trusted && facts.connected && !was_connected {
             out.tell(Story::PhoneConnected {
@@ -129,6 +137,7 @@ impl Policy {
         self.link_ended(now, phone, out);
         let was_bonded = self.phones.remove(&phone).is_some_and(|facts| facts.bonded);
         self.note_no_bond(phone);
+        self.miss_no_more(phone);
         if was_bonded && self.is_trusted(phone) {
             out.tell(Story::BondMissing {
                 name: self.name_of(phone),
@@ -146,6 +155,7 @@ impl Policy {
             .map(|f| f.address)
             .collect();
         for phone in connected {
+            self.forget_music_of(phone);
             if self.is_trusted(phone) {
                 out.tell(Story::PhoneDisconnected {
                     name: self.name_of(phone),
@@ -157,6 +167,9 @@ impl Policy {
         self.bonds_left.extend(bonded.map(|facts| facts.address));
         self.phones.clear();
         self.connection.let_in.clear();
+        self.connection.sent_away.clear();
+        self.forget_players();
+        self.miss_nobody();
         self.close_all_transports(out);
         self.forget_calls(out);
         // The attempts end later, and by then nobody waits for them any more.
@@ -170,16 +183,73 @@ impl Policy {
 
     /// Says whether a phone may be connected: it is, or is called, or fewer others than are allowed.
     pub(super) fn room_for(&self, phone: Address) -> bool {
-        let called = &self.connection.under_way;
+        let taken = self.places_taken();
+        let stays = !self.connection.sent_away.contains(&phone);
+        stays && (taken.contains(&phone) || taken.len() < self.places())
+    }
+
+    /// Says whether another phone may connect.
+    pub(super) fn has_room(&self) -> bool {
+        self.places_taken().len() < self.places()
+    }
+
+    /// Returns how many phones may be connected.
+    fn places(&self) -> usize {
+        match self.rules.takeover {
+            TakeoverRule::Refuse => 1,
+            TakeoverRule::LastPlay | TakeoverRule::Hold => self.rules.max_connected.into(),
+        }
+    }
+
+    /// Where one phone only may be connected, sends it away for another one, unless it is in use:
+    /// then says which one that is.
+    pub(super) fn make_room_for(
+        &mut self,
+        phone: Address,
+        out: &mut Orders,
+    ) -> Result<(), Option<Address>> {
+        if self.room_for(phone) {
+            return Ok(());
+        }
+        if self.rules.takeover != TakeoverRule::Refuse {
+            return Err(None);
+        }
+        let others: Vec<Address> = self.places_taken().into_iter().collect();
+        if let Some(owner) = others.iter().find(|it| self.is_in_use(**it)) {
+            return Err(Some(*owner));
+        }
+        if self.connection.sent_away.contains(&phone) {
+            return Err(others.first().copied());
+        }
+        for other in others {
+            self.connection.let_in.remove(&other);
+            self.connection.sent_away.insert(other);
+            out.radio(RadioAction::Disconnect { phone: other });
+            out.tell(Story::MadeRoom {
+                name: self.name_of(other),
+                address: other,
+                newcomer: self.name_of(phone),
+            });
+        }
+        Ok(())
+    }
+
+    /// Says whether somebody would miss a phone at once: it plays, or has a call.
+    fn is_in_use(&self, phone: Address) -> bool {
+        self.playback.stream_of(phone).is_some() || self.has_call(phone)
+    }
+
+    /// The phones that are connected, or called.
+    fn places_taken(&self) -> BTreeSet<Address> {
         let here = self.connection.let_in.iter().copied();
         let mut taken: BTreeSet<Address> = here.filter(|it| self.is_connected(*it)).collect();
-        taken.extend(called.keys());
-        taken.contains(&phone) || taken.len() < usize::from(self.rules.max_connected)
+        taken.extend(self.connection.under_way.keys());
+        taken
     }
 
     /// A phone uses the speaker, and takes one of its places.
     pub(super) fn is_here(&mut self, phone: Address) {
-        if self.is_trusted(phone) {
+        if self.is_trusted(phone) && !self.connection.sent_away.contains(&phone) {
             self.connection.let_in.insert(phone);
         }
     }
@@ -187,9 +257,11 @@ impl Policy {
     fn link_ended(&mut self, now: Now, phone: Address, out: &mut Orders) {
         self.connection.let_in.remove(&phone);
         self.forget_fetching(phone);
+        self.forget_music_of(phone);
         if !self.is_connected(phone) {
             return;
         }
+        self.connection.sent_away.remove(&phone);
         if let Some(facts) = self.phones.get_mut(&phone) {
             facts.connected = false;
         }
@@ -201,12 +273,26 @@ impl Policy {
             .find(|known| known.address == phone)
         {
             known.last_seen = now.unix;
-            let name = known.name.clone();
-            out.tell(Story::PhoneDisconnected {
-                name,
-                address: phone,
-            });
+            let (name, blocked) = (known.shown_name().to_owned(), known.blocked);
+            if !blocked {
+                out.tell(Story::PhoneDisconnected {
+                    name,
+                    address: phone,
+                });
+            }
         }
+        self.part(now, phone);
+    }
+
+    /// Says whether a phone is called just now.
+    pub(super) fn is_connecting(&self) -> bool {
+        !self.connection.under_way.is_empty()
+    }
+
+    /// Says whether somebody waits for a phone that is called.
+    pub(super) fn is_waited_for(&self, phone: Address) -> bool {
+        let under_way = self.connection.under_way.get(&phone);
+        under_way.is_some_and(|attempt| !attempt.waiting.is_empty())
     }
 
     /// Calls a phone; the answer comes with [`Policy::connect_ended`].
@@ -217,7 +303,7 @@ impl Policy {
         out: &mut Orders,
     ) -> Result<(), Rejection> {
         if !self.is_trusted(phone) {
-            return Err(unknown_phone(phone));
+            return Err(self.not_trusted(phone));
         }
         if self.radio.on().is_none() {
             return Err(no_radio());
@@ -231,23 +317,44 @@ impl Policy {
                 ),
             ));
         }
-        if !self.room_for(phone) {
-            return Err(Rejection::new(
-                RejectionKind::Busy,
-                format!(
-                    "{} phones are connected, which is all that phones.max-connected allows; \
-                     disconnect one first",
-                    self.rules.max_connected
-                ),
-            ));
+        if let Err(owner) = self.make_room_for(phone, out) {
+            return Err(self.no_room(owner));
         }
+        self.welcome_back(phone);
+        self.attempt(phone, out).waiting.push(id);
+        Ok(())
+    }
+
+    fn no_room(&self, owner: Option<Address>) -> Rejection {
+        let text = match owner {
+            Some(owner) => format!(
+                "{} has the speaker to itself, as playback.takeover wants it; wait until it has \
+                 stopped, or disconnect it",
+                self.name_of(owner)
+            ),
+            None => format!(
+                "{} phones are connected, which is all that phones.max-connected allows; \
+                 disconnect one first",
+                self.rules.max_connected
+            ),
+        };
+        Rejection::new(RejectionKind::Busy, text)
+    }
+
+    /// Calls a phone that nobody waits for.
+    pub(super) fn call_unasked(&mut self, phone: Address, out: &mut Orders) {
+        self.attempt(phone, out);
+    }
+
+    /// Begins an attempt, unless there is one.
+    fn attempt(&mut self, phone: Address, out: &mut Orders) -> &mut Attempt {
         let hands_free = self.may_call(phone);
         let Connection {
             under_way,
             attempts,
             ..
         } = &mut self.connection;
-        let attempt = under_way.entry(phone).or_insert_with(|| {
+        under_way.entry(phone).or_insert_with(|| {
             *attempts += 1;
             let attempt = AttemptId(*attempts);
             out.radio(RadioAction::Connect {
@@ -259,13 +366,12 @@ impl Policy {
                 id: attempt,
                 waiting: Vec::new(),
             }
-        });
-        attempt.waiting.push(id);
-        Ok(())
+        })
     }
 
     pub(super) fn connect_ended(
         &mut self,
+        now: Now,
         phone: Address,
         attempt: AttemptId,
         error: Option<String>,
@@ -280,15 +386,34 @@ impl Policy {
             return;
         }
         let ended = under_way.remove();
+        let broken_off = self.reconnect.was_broken_off(phone) && error.is_some();
+        if self.connection.sent_away.contains(&phone) {
+            // Another one came while it was called.
+            if error.is_some() {
+                self.connection.sent_away.remove(&phone);
+            } else {
+                out.radio(RadioAction::Disconnect { phone });
+            }
+        }
+        if broken_off && !ended.waiting.is_empty() {
+            // Somebody asked for it meanwhile, which is worth the disturbance.
+            self.reconnect.leave_to_others();
+            self.attempt(phone, out).waiting = ended.waiting;
+            return;
+        }
+        // What fails unasked is no news: it is tried again.
+        let unasked = self.call_unasked_ended(now, phone, error.is_some());
         let name = self.name_of(phone);
         let result = match error {
             None => Ok(()),
             Some(error) => {
-                out.tell(Story::ConnectFailed {
-                    name: name.clone(),
-                    address: phone,
-                    error: error.clone(),
-                });
+                if !unasked || !ended.waiting.is_empty() {
+                    out.tell(Story::ConnectFailed {
+                        name: name.clone(),
+                        address: phone,
+                        error: error.clone(),
+                    });
+                }
                 Err(Rejection::new(
                     RejectionKind::NotConnected,
                     format!("{name} did not connect: {error}"),
@@ -301,7 +426,7 @@ impl Policy {
     }
 
     pub(super) fn disconnect(&mut self, phone: Address, out: &mut Orders) -> Result<(), Rejection> {
-        if !self.is_trusted(phone) && !self.phones.contains_key(&phone) {
+        if self.known(phone).is_none() && !self.phones.contains_key(&phone) {
             return Err(unknown_phone(phone));
         }
         if !self.is_connected(phone) {
@@ -310,6 +435,7 @@ impl Policy {
                 format!("{} is not connected; nothing to do", self.name_of(phone)),
             ));
         }
+        self.leave_alone(phone);
         out.radio(RadioAction::Disconnect { phone });
         Ok(())
     }

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::calls::CallWish;
 use super::calls::event::HandsFreeFact;
 use super::model::{
-    Address, AttemptId, Now, QuestionId, RequestId, Rules, SpeakerName, StreamFormat, TransportId,
-    Volume,
+    Address, AttemptId, Now, Preference, QuestionId, RequestId, Rules, SpeakerName, StreamFormat,
+    TransportId, Volume,
 };
+use super::player::{Player, PlayerCommand};
 
 /// One fact for [`Policy::handle`](super::Policy::handle).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,13 @@ pub enum Event {
     PhoneGone {
         /// Its address.
         phone: Address,
+    },
+    /// The kernel told how the link with a phone ended.
+    PhoneLeft {
+        /// Which one.
+        phone: Address,
+        /// How.
+        why: Parting,
     },
     /// BlueZ asked our agent; it waits for [`Action::AnswerAgent`](super::Action::AnswerAgent).
     AgentAsked {
@@ -103,12 +111,18 @@ pub enum Event {
         /// From the arrival of a packet to the sound of it.
         delay: Duration,
     },
-    /// Somebody pressed play or pause on a phone, as far as its player tells (AVRCP 1.6.2, 6.7).
-    PlayerChanged {
-        /// Which one.
+    /// Something about a phone's player changed: somebody pressed a button there, or the next track
+    /// began.
+    PlayerSeen {
+        /// Whose.
         phone: Address,
-        /// Whether it plays now.
-        playing: bool,
+        /// How it is now.
+        player: Player,
+    },
+    /// A phone has no player any more.
+    PlayerGone {
+        /// Whose it was.
+        phone: Address,
     },
     /// PipeWire is there.
     AudioFound {
@@ -238,6 +252,16 @@ pub struct PhoneFacts {
     pub connected: bool,
 }
 
+/// How a link ended. What ended here tells nothing: bluetoothd ends all when it is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parting {
+    /// The phone was not heard any more.
+    Lost,
+    /// The phone ended it.
+    Theirs,
+}
+
 /// What BlueZ asks an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -296,6 +320,46 @@ pub enum Request {
         /// Which one.
         phone: Address,
     },
+    /// Trust no phone any more, and remove all bonds.
+    ForgetAll,
+    /// Press a button of a phone's player.
+    Player {
+        /// On which phone; the one that has the speaker, or had it last, if nothing is said.
+        phone: Option<Address>,
+        /// Which button.
+        command: PlayerCommand,
+    },
+    /// Press the button that pauses what plays, and has it go on else.
+    PlayOrPause {
+        /// As with `Player`.
+        phone: Option<Address>,
+    },
+    /// Lock a phone out without forgetting it, or let it in again.
+    Block {
+        /// Which one.
+        phone: Address,
+        /// Lock it out.
+        blocked: bool,
+    },
+    /// Call a phone something else here, for good.
+    RenamePhone {
+        /// Which one.
+        phone: Address,
+        /// The new name; nothing to go back to its own.
+        name: Option<SpeakerName>,
+    },
+    /// Have nothing heard, whatever plays, or all again; for good.
+    Mute {
+        /// Nothing.
+        muted: bool,
+    },
+    /// Call a phone sooner or later than others, or never, when it is missing.
+    Prefer {
+        /// Which one.
+        phone: Address,
+        /// When.
+        preference: Preference,
+    },
     /// Do something about calls.
     Call {
         /// On which phone; the only one that fits if nothing is said.
@@ -346,6 +410,8 @@ pub enum Timer {
     OutputPatience,
     /// A phone that brought its music has had time to bring its calls.
     CallsPatience,
+    /// A phone that brought its calls has had time to bring its music.
+    MusicPatience,
     /// It was quiet for long enough after a call.
     MusicReturns,
     /// A call has rung for as long as the admin lets it before it is answered.
@@ -362,6 +428,8 @@ pub enum Timer {
     SpeakerFree,
     /// A phone that took the speaker has played for long enough to mean it.
     TurnSettled,
+    /// A phone that is missing is to be called.
+    Reconnect,
 }
 
 /// An event with its time: one line of a recorded session.

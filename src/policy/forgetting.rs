@@ -10,13 +10,14 @@ use super::{Orders, Policy, RadioAction, Rejection, Story};
 
 impl Policy {
     pub(super) fn forget(&mut self, phone: Address, out: &mut Orders) -> Result<(), Rejection> {
-        if !self.is_trusted(phone) && !self.phones.contains_key(&phone) {
+        if self.known(phone).is_none() && !self.phones.contains_key(&phone) {
             return Err(unknown_phone(phone));
         }
         let name = self.name_of(phone);
         self.drop_calls(phone, out);
         self.memory.phones.retain(|known| known.address != phone);
         self.withdraw_admission(phone);
+        self.leave_alone(phone);
         if self.phones.contains_key(&phone) {
             out.radio(RadioAction::RemoveBond { phone });
         }
@@ -28,6 +29,13 @@ impl Policy {
             address: phone,
         });
         Ok(())
+    }
+
+    /// Trusts nobody any more.
+    pub(super) fn forget_all(&mut self, out: &mut Orders) -> Result<(), Rejection> {
+        let all: Vec<Address> = self.memory.phones.iter().map(|it| it.address).collect();
+        all.into_iter()
+            .try_for_each(|phone| self.forget(phone, out))
     }
 
     /// The phones of an adapter were counted: has the bonds removed that are left of those that were

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use super::rules::{AdapterChoice, CallPhones, PhoneChoice, PhoneRule, Rules, TakeoverRule};
+
 /// A Bluetooth device address (BD_ADDR), most significant octet first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address([u8; 6]);
@@ -252,108 +254,6 @@ pub struct AttemptId(pub u64);
 #[serde(transparent)]
 pub struct TransportId(pub String);
 
-/// Which adapter to use when there are several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AdapterChoice {
-    /// The first one that is there.
-    First,
-    /// The one with this name, like `hci0`.
-    Named(String),
-    /// The one with this address.
-    Addressed(Address),
-}
-
-/// Which phones may bring their calls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CallPhones {
-    /// All that are trusted.
-    All,
-    /// Only these.
-    Only(Vec<PhoneChoice>),
-}
-
-impl CallPhones {
-    /// Says whether the phone with this address, which calls itself `name`, is one of them. Case does
-    /// not matter, nor which apostrophe it is: iPhones write one that few keyboards have.
-    pub fn include(&self, address: Address, name: &str) -> bool {
-        let folded = |name: &str| name.trim().to_lowercase().replace('\u{2019}', "'");
-        match self {
-            Self::All => true,
-            Self::Only(phones) => phones.iter().any(|choice| match choice {
-                PhoneChoice::Addressed(one) => *one == address,
-                PhoneChoice::Named(one) => folded(one) == folded(name),
-            }),
-        }
-    }
-}
-
-/// A phone as the admin names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PhoneChoice {
-    /// By its whole name.
-    Named(String),
-    /// By its address.
-    Addressed(Address),
-}
-
-/// What the admin decided that the policy goes by; the rest of the configuration is the adapters'.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rules {
-    /// The name in the air; without one it is made from the adapter's address.
-    pub name: Option<SpeakerName>,
-    /// The adapter to use.
-    pub adapter: AdapterChoice,
-    /// How long a pairing window stays open.
-    pub window: Duration,
-    /// Whether to open a window at start while nobody is trusted.
-    pub open_when_nobody_is_trusted: bool,
-    /// How many phones may be connected at once; each has an endpoint of each codec.
-    pub max_connected: u8,
-    /// Where a phone's volume starts when it has none remembered.
-    pub start_volume: Volume,
-    /// What no volume exceeds.
-    pub max_volume: Volume,
-    /// Whether phones may bring their calls.
-    pub calls: bool,
-    /// Which ones.
-    pub call_phones: CallPhones,
-    /// After how long a call that rings is answered without anybody's help; never if nothing is said.
-    pub auto_answer: Option<Duration>,
-    /// How loud our own ring tone is, for phones that send none; silent at 0.
-    pub ring_volume: Volume,
-}
-
-impl Rules {
-    /// The shortest pairing window.
-    pub const MIN_WINDOW: Duration = Duration::from_secs(10);
-    /// The longest pairing window.
-    pub const MAX_WINDOW: Duration = Duration::from_secs(3600);
-    /// The soonest that a call can be answered by itself.
-    pub const MIN_AUTO_ANSWER: Duration = Duration::from_secs(1);
-    /// The latest; by then most networks have answered themselves.
-    pub const MAX_AUTO_ANSWER: Duration = Duration::from_secs(60);
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            name: None,
-            adapter: AdapterChoice::First,
-            window: Duration::from_secs(180),
-            open_when_nobody_is_trusted: true,
-            max_connected: 3,
-            start_volume: Volume(60),
-            max_volume: Volume::MAX,
-            calls: true,
-            call_phones: CallPhones::All,
-            auto_answer: None,
-            ring_volume: Volume(50),
-        }
-    }
-}
-
 /// How the channels of an SBC stream are coded (A2DP 1.4, 4.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -456,6 +356,64 @@ pub struct TrustedPhone {
     /// Where the volume of its calls was left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_volume: Option<Volume>,
+    /// When it is called, should it be missing.
+    #[serde(default, skip_serializing_if = "Preference::is_usual")]
+    pub preference: Preference,
+    /// When its music was last heard, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_played: Option<u64>,
+    /// It left on purpose, so it is not missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
+    /// What people here call it, if not by its own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// It is let in no more until somebody says otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub blocked: bool,
+}
+
+impl TrustedPhone {
+    /// Returns what people know it by.
+    pub fn shown_name(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Returns all names it has.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.alias.as_deref().into_iter().chain([&*self.name])
+    }
+}
+
+/// When a phone is called that is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preference {
+    /// Before all others.
+    First,
+    /// The sooner the later it was here.
+    #[default]
+    Usual,
+    /// After all others.
+    Last,
+    /// Not at all: it comes by itself, or when somebody asks for it.
+    Never,
+}
+
+impl Preference {
+    /// Returns a number that is the higher the sooner the phone is called.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Self::First => 2,
+            Self::Usual => 1,
+            Self::Last | Self::Never => 0,
+        }
+    }
+
+    /// Says whether nobody chose it.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::Usual
+    }
 }
 
 /// What outlives the daemon: whom it trusts and what people chose at run time.
@@ -471,6 +429,8 @@ pub struct Memory {
     pub outranked_volume: Option<Volume>,
     /// Whether calls get silence instead of the room.
     pub microphone_muted: bool,
+    /// Whether nothing is heard, whatever plays.
+    pub muted: bool,
     /// Phones that were forgotten and whose bond BlueZ may still have: it can be removed only while
     /// the adapter is there that has it, by this address, if it is known. None of them is trusted.
     pub forgotten: BTreeMap<Address, Option<Address>>,
@@ -479,83 +439,5 @@ pub struct Memory {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_reads_what_it_writes() {
-        let address: Address = "da:4c:10:DE:00:1f".parse().unwrap();
-        assert_eq!(address.to_string(), "DA:4C:10:DE:00:1F");
-        assert_eq!(address.suffix(), "001F");
-        for wrong in [
-            "",
-            "da:4c",
-            "da:4c:10:de:00:1f:00",
-            "da-4c-10-de-00-1f",
-            "+a:4c:10:de:00:1f",
-        ] {
-            assert_eq!(wrong.parse::<Address>(), Err(NotAnAddress), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn every_volume_survives_the_way_over_avrcp() {
-        for percent in 0..=100 {
-            let volume = Volume::new(percent).unwrap();
-            assert_eq!(Volume::from_avrcp(volume.to_avrcp()), volume);
-        }
-        assert_eq!(Volume::MAX.to_avrcp(), 127);
-        assert_eq!(Volume::MIN.to_avrcp(), 0);
-        assert_eq!(Volume::from_avrcp(255), Volume::MAX);
-    }
-
-    #[test]
-    fn gain_is_even_and_ends_at_one() {
-        assert_eq!(Volume::MAX.gain(), 1.0);
-        assert_eq!(Volume::MIN.gain(), 0.0);
-        assert!((Volume(50).gain() - 0.125).abs() < 1e-6);
-    }
-
-    #[test]
-    fn names_are_checked() {
-        assert_eq!(SpeakerName::new("  Küche ").unwrap().as_str(), "Küche");
-        assert_eq!(SpeakerName::new(" \n"), Err(BadName::Empty));
-        assert_eq!(SpeakerName::new("a\u{7}b"), Err(BadName::ControlCharacter));
-        assert_eq!(
-            SpeakerName::new(&"é".repeat(125)),
-            Err(BadName::TooLong(250))
-        );
-        assert!(SpeakerName::new(&"é".repeat(124)).is_ok());
-    }
-
-    #[test]
-    fn phones_are_chosen_by_whole_name_or_address() {
-        let (anna, ben) = (Address([1; 6]), Address([2; 6]));
-        let only = CallPhones::Only(vec![
-            PhoneChoice::Named("Anna's iPhone".into()),
-            PhoneChoice::Addressed(ben),
-        ]);
-        for (address, name, one_of_them) in [
-            (anna, "anna's iphone ", true),
-            (anna, "Anna\u{2019}s iPhone", true),
-            (anna, "Anna", false),
-            (anna, "", false),
-            (ben, "whatever", true),
-        ] {
-            assert_eq!(only.include(address, name), one_of_them, "{name}");
-            assert!(CallPhones::All.include(address, name));
-            assert!(!CallPhones::Only(Vec::new()).include(address, name));
-        }
-    }
-
-    #[test]
-    fn a_stream_is_told_as_people_would() {
-        let mode = ChannelMode::JointStereo;
-        let format = StreamFormat::Sbc {
-            rate: 44_100,
-            mode,
-            max_bitpool: 53,
-        };
-        assert_eq!(format.to_string(), "SBC 44.1 kHz joint stereo");
-    }
-}
+#[path = "model_tests.rs"]
+mod tests;

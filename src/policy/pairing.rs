@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::event::{PhoneFacts, Question, Timer};
-use super::model::{Address, Now, QuestionId, Rules, TrustedPhone};
+use super::model::{Address, Now, Preference, QuestionId, Rules, TrustedPhone};
 use super::story::{PairingRefusal, WindowEnd};
 use super::{Action, Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
 
@@ -206,6 +206,10 @@ impl Policy {
     }
 
     fn may_pair(&mut self, now: Now, facts: &PhoneFacts, out: &mut Orders) -> bool {
+        if self.is_blocked(facts.address) {
+            self.refuse_pairing(now, facts, PairingRefusal::Blocked, out);
+            return false;
+        }
         if self.pairing.is_open() {
             self.pairing
                 .admitted
@@ -228,6 +232,7 @@ impl Policy {
             }
             // A bond that was to be removed is none: who was forgotten pairs anew.
             let welcome = self.pairing.is_open() && !self.memory.forgotten.contains_key(&phone);
+            let welcome = welcome && !self.is_blocked(phone);
             if self.pairing.is_admitted(phone, now) || welcome {
                 self.trust(now, facts, out);
                 return self.has_room_for(now, facts, out) && self.may_use_ours(phone, uuid, out);
@@ -246,15 +251,24 @@ impl Policy {
     /// Says whether the phone may be one more of those that are connected; if not, it is sent away.
     fn has_room_for(&mut self, now: Now, facts: &PhoneFacts, out: &mut Orders) -> bool {
         let phone = facts.address;
-        if self.room_for(phone) {
+        let Err(owner) = self.make_room_for(phone, out) else {
             self.is_here(phone);
             return true;
-        }
+        };
         if self.pairing.is_news(phone, now) {
-            out.tell(Story::NoRoom {
-                name: self.name_or(facts),
-                address: phone,
-                most: self.rules.max_connected,
+            let (name, address) = (self.name_or(facts), phone);
+            let most = self.rules.max_connected;
+            out.tell(match owner.map(|owner| self.name_of(owner)) {
+                Some(owner) => Story::NotNow {
+                    name,
+                    address,
+                    owner,
+                },
+                None => Story::NoRoom {
+                    name,
+                    address,
+                    most,
+                },
             });
         }
         out.radio(RadioAction::Disconnect { phone });
@@ -324,6 +338,11 @@ impl Policy {
             last_seen: now.unix,
             volume: None,
             call_volume: None,
+            preference: Preference::default(),
+            last_played: None,
+            left: false,
+            alias: None,
+            blocked: false,
         });
     }
 
@@ -349,7 +368,7 @@ impl Policy {
             .collect();
         for facts in phones {
             let (name, address) = (facts.name.clone(), facts.address);
-            if !self.is_trusted(address) {
+            if self.known(address).is_none() {
                 if facts.trusted {
                     self.enlist(now, address, &name);
                     out.tell(Story::PhoneAdopted { name, address });
@@ -364,7 +383,7 @@ impl Policy {
                 .get(&known.address)
                 .is_some_and(|facts| facts.bonded)
             {
-                let (name, address) = (known.name.clone(), known.address);
+                let (name, address) = (known.shown_name().to_owned(), known.address);
                 if self.pairing.told_apart.insert(address) {
                     out.tell(Story::BondMissing { name, address });
                 }
@@ -376,7 +395,7 @@ impl Policy {
 
     /// Returns the name in the list, or else the one that was just heard.
     fn name_or(&self, facts: &PhoneFacts) -> String {
-        if self.is_trusted(facts.address) {
+        if self.known(facts.address).is_some() {
             self.name_of(facts.address)
         } else {
             facts.name.clone()

@@ -1,19 +1,18 @@
-//! What plays, and how loud.
+//! What plays.
 //!
-//! Invariant: only a trusted phone is heard; no volume exceeds the ceiling; what we told a phone's
-//! slider does not come back as its wish.
+//! Invariant: only a trusted phone is heard; a stream that was ordered is ordered again whenever
+//! PipeWire comes back, until its phone stops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::event::{Timer, TransportState};
 use super::model::{Address, Now, StreamFormat, TransportId, Volume};
-use super::pairing::unknown_phone;
 use super::snapshot::{AudioStatus, StreamStatus};
-use super::{Action, Orders, Policy, RadioAction, Rejection, Story, StreamAction};
+use super::{Action, Orders, Policy, RadioAction, Story, StreamAction};
 
-/// How long after we set a phone's slider its other values are taken for echoes of before.
-const SLIDER_SETTLES: Duration = Duration::from_millis(1500);
+/// How long a phone that brings its calls may take to bring its music by itself.
+const MUSIC_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long PipeWire may take to find a sound card before that is worth a warning.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
@@ -21,27 +20,43 @@ const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
 /// The transports and the output.
 #[derive(Debug, Default)]
 pub(super) struct Playback {
-    transports: BTreeMap<TransportId, Transport>,
+    pub(super) transports: BTreeMap<TransportId, Transport>,
     pub(super) audio: AudioStatus,
+    /// The phones that are expected to bring their music.
+    expected: BTreeSet<Address>,
+    /// Those whose music was fetched since they connected.
+    fetched: BTreeSet<Address>,
 }
 
+/// What a phone sends its music through.
 #[derive(Debug)]
-struct Transport {
-    phone: Address,
+pub(super) struct Transport {
+    pub(super) phone: Address,
     format: StreamFormat,
     state: TransportState,
     /// Whether the audio path was ordered to be ready for it.
     prepared: bool,
     /// Whether the audio path was ordered to play it.
-    started: bool,
+    pub(super) started: bool,
     /// Whether it was heard.
     heard: bool,
-    /// What its slider was set to by us, and until when other values are not the phone's wish.
-    settling: Option<(u8, Duration)>,
+    /// What its slider was set to by us, while other values are not the phone's wish.
+    pub(super) settling: Option<Settling>,
+}
+
+/// A slider that we have set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settling {
+    /// To where.
+    pub(super) avrcp: u8,
+    /// Until when other values are not the phone's wish.
+    pub(super) until: Duration,
+    /// Also after it was confirmed: a phone that has just connected tells where it was before.
+    pub(super) connecting: bool,
 }
 
 impl Playback {
-    fn of_phone(&self, phone: Address) -> impl Iterator<Item = &TransportId> {
+    pub(super) fn of_phone(&self, phone: Address) -> impl Iterator<Item = &TransportId> {
         self.transports
             .iter()
             .filter(move |(_, t)| t.phone == phone)
@@ -90,9 +105,10 @@ impl Policy {
             settling: None,
         };
         self.playback.transports.insert(id.clone(), transport);
+        self.playback.expected.remove(&phone);
         self.expect_calls(phone, out);
         self.prepare(&id, out);
-        self.set_slider(now, &id, self.volume_of(phone), out);
+        self.set_slider(now, &id, self.volume_of(phone), true, out);
     }
 
     pub(super) fn transport_changed(
@@ -117,12 +133,45 @@ impl Policy {
         let closed = self.playback.transports.remove(id);
         if let Some(transport) = &closed {
             self.music_is_gone(id, transport.phone);
-            self.forget_turn(id);
+            self.forget_turn(id, transport.phone, out);
         }
         if closed.is_some_and(|transport| transport.prepared) {
             out.stream(StreamAction::Release {
                 transport: id.clone(),
             });
+        }
+    }
+
+    /// A phone has brought its calls: its music should follow.
+    pub(super) fn expect_music(&mut self, phone: Address, out: &mut Orders) {
+        let there = self.playback.of_phone(phone).next().is_some();
+        if !there && !self.playback.fetched.contains(&phone) {
+            self.playback.expected.insert(phone);
+            let (timer, after) = (Timer::MusicPatience, MUSIC_PATIENCE);
+            out.push(Action::ArmTimer { timer, after });
+        }
+    }
+
+    pub(super) fn music_patience_over(&mut self, out: &mut Orders) {
+        for phone in std::mem::take(&mut self.playback.expected) {
+            // Once: a phone that offers none does not offer any later.
+            if self.is_connected(phone) && self.playback.fetched.insert(phone) {
+                out.radio(RadioAction::ConnectMusic { phone });
+            }
+        }
+    }
+
+    /// A phone has left, and may come back with music.
+    pub(super) fn forget_music_of(&mut self, phone: Address) {
+        self.playback.expected.remove(&phone);
+        self.playback.fetched.remove(&phone);
+    }
+
+    /// A phone is not to be heard any more, whatever it sends.
+    pub(super) fn stop_music_of(&mut self, phone: Address, out: &mut Orders) {
+        let ids: Vec<TransportId> = self.playback.of_phone(phone).cloned().collect();
+        for id in ids {
+            self.stop(&id, out);
         }
     }
 
@@ -211,6 +260,11 @@ impl Policy {
             return;
         }
         let (address, format) = (transport.phone, transport.format);
+        self.note_heard(address);
+        let played = out.now.unix;
+        if let Some(known) = self.known_mut(address) {
+            known.last_played = Some(played);
+        }
         out.tell(Story::Playing {
             name: self.name_of(address),
             address,
@@ -318,193 +372,5 @@ impl Policy {
             self.playback.audio = AudioStatus::NoServer;
             out.tell(Story::AudioLost);
         }
-    }
-
-    pub(super) fn volume_of(&self, phone: Address) -> Volume {
-        let known = self
-            .memory
-            .phones
-            .iter()
-            .find(|known| known.address == phone);
-        let volume = known.and_then(|known| known.volume);
-        volume
-            .unwrap_or_else(|| self.start_volume())
-            .min(self.rules.max_volume)
-    }
-
-    /// Returns the volume a phone without one of its own starts with.
-    pub(super) fn start_volume(&self) -> Volume {
-        self.memory
-            .volume
-            .unwrap_or(self.rules.start_volume)
-            .min(self.rules.max_volume)
-    }
-
-    fn set_slider(&mut self, now: Now, id: &TransportId, volume: Volume, out: &mut Orders) {
-        let avrcp = volume.to_avrcp();
-        if let Some(transport) = self.playback.transports.get_mut(id) {
-            transport.settling = Some((avrcp, now.monotonic + SLIDER_SETTLES));
-            out.radio(RadioAction::SetTransportVolume {
-                transport: id.clone(),
-                avrcp,
-            });
-        }
-    }
-
-    pub(super) fn transport_volume_changed(
-        &mut self,
-        now: Now,
-        id: &TransportId,
-        avrcp: u8,
-        out: &mut Orders,
-    ) {
-        let Some(transport) = self.playback.transports.get_mut(id) else {
-            return;
-        };
-        let phone = transport.phone;
-        match transport.settling {
-            Some((ours, _)) if ours == avrcp => {
-                transport.settling = None;
-                return;
-            }
-            Some((ours, until)) if now.monotonic < until => {
-                // A phone that sends its old slider on connecting is shown where it belongs.
-                let transport = id.clone();
-                out.radio(RadioAction::SetTransportVolume {
-                    transport,
-                    avrcp: ours,
-                });
-                return;
-            }
-            _ => transport.settling = None,
-        }
-        if self.volume_of(phone).to_avrcp() == avrcp {
-            return;
-        }
-        let wanted = Volume::from_avrcp(avrcp);
-        let volume = wanted.min(self.rules.max_volume);
-        self.note_volume(phone, volume, out);
-        if volume != wanted {
-            self.set_slider(now, &id.clone(), volume, out);
-        }
-    }
-
-    /// Turns the volume that somebody means: `turned` tells from what it was what it is to be.
-    pub(super) fn turn_volume(
-        &mut self,
-        now: Now,
-        phone: Option<Address>,
-        turned: &dyn Fn(Volume) -> Volume,
-        out: &mut Orders,
-    ) -> Result<(), Rejection> {
-        let ceiling = self.rules.max_volume;
-        let turned = |before| turned(before).min(ceiling);
-        // Whoever turns a knob in a call means the call.
-        if self.turn_calls(phone, &turned, out) {
-            return Ok(());
-        }
-        let phones = match phone {
-            Some(phone) if self.is_trusted(phone) => vec![phone],
-            Some(phone) => return Err(unknown_phone(phone)),
-            None => self.whose_volume(),
-        };
-        if phones.is_empty() {
-            self.memory.volume = Some(turned(self.start_volume()));
-            self.memory.outranked_volume = Some(self.rules.start_volume);
-        }
-        for phone in phones {
-            self.move_volume(now, phone, turned(self.volume_of(phone)), out);
-        }
-        Ok(())
-    }
-
-    /// Returns who has the speaker, else those who are connected.
-    fn whose_volume(&self) -> Vec<Address> {
-        let among = |wanted: &dyn Fn(Address) -> bool| -> Vec<Address> {
-            let all = self.memory.phones.iter().map(|known| known.address);
-            all.filter(|phone| wanted(*phone)).collect()
-        };
-        match self.takeover.turn() {
-            Some(heard) => among(&|phone| heard == phone),
-            None => among(&|phone| self.is_connected(phone)),
-        }
-    }
-
-    fn move_volume(&mut self, now: Now, phone: Address, volume: Volume, out: &mut Orders) {
-        self.note_volume(phone, volume, out);
-        let ids: Vec<TransportId> = self.playback.of_phone(phone).cloned().collect();
-        for id in ids {
-            self.set_slider(now, &id, volume, out);
-        }
-    }
-
-    /// Remembers a phone's volume, applies it to what it plays and tells people.
-    fn note_volume(&mut self, phone: Address, volume: Volume, out: &mut Orders) {
-        let changed = self.volume_of(phone) != volume;
-        if let Some(known) = self
-            .memory
-            .phones
-            .iter_mut()
-            .find(|known| known.address == phone)
-        {
-            known.volume = Some(volume);
-        }
-        if !changed {
-            return;
-        }
-        for (id, transport) in &self.playback.transports {
-            if transport.phone == phone && transport.started {
-                out.stream(StreamAction::SetVolume {
-                    transport: id.clone(),
-                    volume,
-                });
-            }
-        }
-        out.tell(Story::VolumeChanged {
-            name: self.name_of(phone),
-            address: phone,
-            volume,
-        });
-    }
-
-    /// Returns how loud each trusted phone is.
-    pub(super) fn volumes(&self) -> Vec<(Address, Volume)> {
-        let phones = self.memory.phones.iter();
-        phones
-            .map(|known| (known.address, self.volume_of(known.address)))
-            .collect()
-    }
-
-    /// Brings every volume that was above it under a ceiling that was lowered.
-    pub(super) fn ceiling_changed(&mut self, before: Vec<(Address, Volume)>, out: &mut Orders) {
-        let ceiling = self.rules.max_volume;
-        for (phone, _) in before.into_iter().filter(|(_, volume)| *volume > ceiling) {
-            let mut phones = self.memory.phones.iter_mut();
-            let known = phones.find(|known| known.address == phone);
-            // Remembered, so that a ceiling that is raised again makes nothing louder by itself.
-            if let Some(volume) = known.and_then(|known| known.volume.as_mut()) {
-                *volume = ceiling;
-            }
-            self.apply_volume(phone, ceiling, out);
-        }
-    }
-
-    fn apply_volume(&self, phone: Address, volume: Volume, out: &mut Orders) {
-        for (id, transport) in &self.playback.transports {
-            if transport.phone == phone {
-                let transport = id.clone();
-                out.stream(StreamAction::SetVolume {
-                    transport: transport.clone(),
-                    volume,
-                });
-                let avrcp = volume.to_avrcp();
-                out.radio(RadioAction::SetTransportVolume { transport, avrcp });
-            }
-        }
-        out.tell(Story::VolumeChanged {
-            name: self.name_of(phone),
-            address: phone,
-            volume,
-        });
     }
 }

@@ -192,7 +192,7 @@ impl Policy {
     fn order_use(&self, id: String, out: &mut Orders) {
         out.radio(RadioAction::UseAdapter {
             id,
-            endpoints: self.rules.max_connected,
+            endpoints: self.rules.endpoints(),
             hands_free: self.rules.calls,
         });
     }

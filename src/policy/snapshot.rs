@@ -3,11 +3,14 @@
 //! Invariant: a snapshot holds everything that `dotctl status` and the D-Bus properties show, and
 //! nothing that changes by itself (no ages, no countdowns: points in time instead).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::calls::facts::{Call, Gateway, VoiceCodec};
 use super::event::RadioBlock;
-use super::model::{Address, StreamFormat, TransportId, Volume};
+use super::model::{Address, Preference, StreamFormat, TransportId, Volume};
+use super::player::Player;
 
 /// The speaker as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,8 @@ pub struct Snapshot {
     pub microphone: MicrophoneStatus,
     /// The volume a phone starts with.
     pub volume: Volume,
+    /// Whether nothing is heard, whatever plays.
+    pub muted: bool,
     /// The volume that nothing exceeds.
     pub max_volume: Volume,
     /// Why the configuration on disk is not the one in use; nothing when it is.
@@ -99,16 +104,22 @@ pub struct MicrophoneStatus {
 pub struct PhoneStatus {
     /// Its address.
     pub address: Address,
-    /// Its name.
+    /// What people here know it by.
     pub name: String,
-    /// Whether somebody let it in.
+    /// What it calls itself.
+    pub own_name: String,
+    /// Whether somebody let it in, and nobody has locked it out.
     pub trusted: bool,
+    /// Whether it is locked out.
+    pub blocked: bool,
     /// Whether BlueZ has a key of it: a trusted phone without one has to pair again.
     pub bonded: bool,
     /// Whether there is a link.
     pub connected: bool,
     /// What it plays now.
     pub stream: Option<StreamStatus>,
+    /// What its player does, as far as it tells.
+    pub player: Option<PlayerStatus>,
     /// Its volume.
     pub volume: Volume,
     /// Whether it may use calls.
@@ -119,6 +130,40 @@ pub struct PhoneStatus {
     pub first_seen: Option<u64>,
     /// When it last connected or disconnected, in seconds since 1970.
     pub last_seen: Option<u64>,
+    /// When it is called, should it be missing.
+    pub preference: Preference,
+    /// When it is called next; nothing while it is not missing, or given up.
+    pub next_try: Option<NextTry>,
+}
+
+/// When a phone that is missing is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NextTry {
+    /// It is called just now.
+    Now,
+    /// Not before this time, in seconds since 1970, and while nobody pairs, telephones or plays.
+    At(u64),
+}
+
+/// A player as it was when it told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayerStatus {
+    /// What it told.
+    pub player: Player,
+    /// When its position was that, by the daemon's own clock. While it plays, that moves on.
+    pub as_of: Duration,
+}
+
+impl PlayerStatus {
+    /// Returns how far into its track it is at a time of the daemon's own clock.
+    pub fn position(&self, now: Duration) -> Option<Duration> {
+        let runs = self.player.state.is_playing();
+        let since = now.saturating_sub(self.as_of);
+        let position = self.player.position? + if runs { since } else { Duration::ZERO };
+        let length = self.player.track.length;
+        Some(length.map_or(position, |length| position.min(length)))
+    }
 }
 
 /// A stream as it is now.

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a configuration is applied whole or not at all, and without touching what plays.
 
-use super::model::{Now, Rules, SpeakerName};
+use super::event::PhoneFacts;
+use super::model::{Now, Preference, Rules, SpeakerName};
 use super::snapshot::{PhoneStatus, Snapshot};
 use super::{Orders, Policy, RadioAction, Rejection, Story};
 
@@ -60,7 +61,7 @@ impl Policy {
         if old.adapter != self.rules.adapter {
             self.take_adapter(out);
         }
-        let services = |rules: &Rules| (rules.max_connected, rules.calls);
+        let services = |rules: &Rules| (rules.endpoints(), rules.calls);
         if used == self.radio.address() && services(&old) != services(&self.rules) {
             self.services_changed(out);
         }
@@ -91,41 +92,35 @@ impl Policy {
         self.memory_lost = Some(trouble);
     }
 
-    /// Returns the speaker as it is now.
+    /// Returns the speaker as it is now. It is made after each event, so nothing here may look for
+    /// each phone in the list of all.
     pub fn snapshot(&self) -> Snapshot {
         let trusted = self.memory.phones.iter().map(|known| {
             let facts = self.phones.get(&known.address);
             PhoneStatus {
                 address: known.address,
-                name: known.name.clone(),
-                trusted: true,
+                name: known.shown_name().to_owned(),
+                own_name: known.name.clone(),
+                trusted: !known.blocked,
+                blocked: known.blocked,
                 bonded: facts.is_some_and(|facts| facts.bonded),
                 connected: facts.is_some_and(|facts| facts.connected),
                 stream: self.heard_of(known.address),
-                volume: self.volume_of(known.address),
-                calls_allowed: self.may_call(known.address),
+                player: self.player_of(known.address),
+                volume: self.volume_kept(known),
+                calls_allowed: !known.blocked && self.calls_refusal(known.address).is_none(),
                 hands_free: self.hands_free_status(known.address),
                 first_seen: Some(known.first_seen),
                 last_seen: Some(known.last_seen),
+                preference: known.preference,
+                next_try: self.next_try_of(known.address),
             }
         });
         let strangers = self
             .phones
             .values()
-            .filter(|facts| facts.connected && !self.is_trusted(facts.address))
-            .map(|facts| PhoneStatus {
-                address: facts.address,
-                name: facts.name.clone(),
-                trusted: false,
-                bonded: facts.bonded,
-                connected: true,
-                stream: None,
-                volume: self.start_volume(),
-                calls_allowed: false,
-                hands_free: None,
-                first_seen: None,
-                last_seen: None,
-            });
+            .filter(|facts| facts.connected && self.known(facts.address).is_none())
+            .map(|facts| self.stranger(facts));
         Snapshot {
             name: self
                 .speaker_name()
@@ -136,12 +131,35 @@ impl Policy {
             audio: self.playback.audio.clone(),
             microphone: self.microphone_status(),
             volume: self.start_volume(),
+            muted: self.memory.muted,
             max_volume: self.rules.max_volume,
             config_problems: self.config_problems.clone(),
             memory_problem: self.memory_problem.clone(),
             memory_lost: self.memory_lost.clone(),
             voice_problem: self.voice_problem(),
             phones: trusted.chain(strangers).collect(),
+        }
+    }
+
+    /// Returns a phone that is connected and not in the list.
+    fn stranger(&self, facts: &PhoneFacts) -> PhoneStatus {
+        PhoneStatus {
+            address: facts.address,
+            name: facts.name.clone(),
+            own_name: facts.name.clone(),
+            trusted: false,
+            blocked: false,
+            bonded: facts.bonded,
+            connected: true,
+            stream: None,
+            player: None,
+            volume: self.start_volume(),
+            calls_allowed: false,
+            hands_free: None,
+            first_seen: None,
+            last_seen: None,
+            preference: Preference::default(),
+            next_try: None,
         }
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::calls::facts::VoiceCodec;
-use super::model::{Address, SpeakerName, StreamFormat, Volume};
+use super::model::{Address, Preference, SpeakerName, StreamFormat, Volume};
+use super::player::Track;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +66,18 @@ pub enum Story {
         address: Address,
         most: u8,
     },
+    /// A trusted phone was sent away, since another one plays and keeps the speaker to itself.
+    NotNow {
+        name: String,
+        address: Address,
+        owner: String,
+    },
+    /// A phone was sent away for another one, since only one may be connected.
+    MadeRoom {
+        name: String,
+        address: Address,
+        newcomer: String,
+    },
     /// A trusted phone connected.
     PhoneConnected { name: String, address: Address },
     /// It disconnected.
@@ -75,6 +88,26 @@ pub enum Story {
         address: Address,
         error: String,
     },
+    /// A phone is called sooner or later than others, or never.
+    Preferred {
+        name: String,
+        address: Address,
+        preference: Preference,
+    },
+    /// A phone is locked out, or let in again.
+    Blocked {
+        name: String,
+        address: Address,
+        blocked: bool,
+    },
+    /// A phone has another name here.
+    PhoneRenamed {
+        name: String,
+        address: Address,
+        before: String,
+    },
+    /// Nothing is heard, whatever plays, or all is again.
+    Muted { muted: bool },
     /// A phone was forgotten.
     PhoneForgotten { name: String, address: Address },
     /// BlueZ trusts a bonded phone that our list does not have, so an admin did: taken over.
@@ -88,6 +121,12 @@ pub enum Story {
         name: String,
         address: Address,
         format: StreamFormat,
+    },
+    /// The player of a phone began with something else.
+    Track {
+        name: String,
+        address: Address,
+        track: Track,
     },
     /// Music ended.
     Stopped { name: String, address: Address },
@@ -201,6 +240,8 @@ pub enum PairingRefusal {
     WindowClosed,
     /// The device wants a PIN typed in.
     NeedsPin,
+    /// Somebody has locked it out.
+    Blocked,
 }
 
 impl Story {
@@ -235,6 +276,10 @@ impl Story {
             Self::PhonePaired { .. }
                 | Self::PhoneAdopted { .. }
                 | Self::PhoneForgotten { .. }
+                | Self::Preferred { .. }
+                | Self::Blocked { .. }
+                | Self::PhoneRenamed { .. }
+                | Self::Muted { .. }
                 | Self::MicrophoneMuted { .. }
                 | Self::Renamed { .. }
         )
@@ -251,10 +296,16 @@ impl Story {
             | Self::PhoneDisconnected { address, .. }
             | Self::ConnectFailed { address, .. }
             | Self::PhoneForgotten { address, .. }
+            | Self::Preferred { address, .. }
+            | Self::Blocked { address, .. }
+            | Self::PhoneRenamed { address, .. }
+            | Self::NotNow { address, .. }
+            | Self::MadeRoom { address, .. }
             | Self::PhoneAdopted { address, .. }
             | Self::StrangerBonded { address, .. }
             | Self::BondMissing { address, .. }
             | Self::Playing { address, .. }
+            | Self::Track { address, .. }
             | Self::Stopped { address, .. }
             | Self::StreamFailed { address, .. }
             | Self::CallComesIn { address, .. }
@@ -286,9 +337,12 @@ impl fmt::Display for Story {
             Self::PairingOpened { .. }
             | Self::PairingClosed { .. }
             | Self::PhonePaired { .. }
-            | Self::PairingRefused { .. }
-            | Self::ServiceRefused { .. }
+            | Self::PairingRefused { .. } => self.fmt_pairing(f),
+            Self::ServiceRefused { .. }
             | Self::NoRoom { .. }
+            | Self::NotNow { .. }
+            | Self::MadeRoom { .. }
+            | Self::Blocked { .. }
             | Self::PhoneAdopted { .. }
             | Self::StrangerBonded { .. }
             | Self::BondMissing { .. } => self.fmt_trust(f),
@@ -344,7 +398,7 @@ impl Story {
         }
     }
 
-    fn fmt_trust(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt_pairing(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PairingOpened {
                 length,
@@ -373,9 +427,16 @@ impl Story {
                 let why = match why {
                     PairingRefusal::WindowClosed => ", but pairing is closed",
                     PairingRefusal::NeedsPin => " with a PIN, which is not safe",
+                    PairingRefusal::Blocked => ", but is blocked",
                 };
                 write!(f, "{name} ({address}) wanted to pair{why}")
             }
+            _ => Ok(()),
+        }
+    }
+
+    fn fmt_trust(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::ServiceRefused { name, address, .. } => {
                 write!(f, "{name} ({address}) is not trusted and was refused")
             }
@@ -384,6 +445,18 @@ impl Story {
                 "{name} was sent away: {most} phones are connected, which is all that \
                  phones.max-connected allows"
             ),
+            Self::NotNow { name, owner, .. } => {
+                write!(f, "{name} was sent away: {owner} has the speaker to itself")
+            }
+            Self::MadeRoom { name, newcomer, .. } => {
+                write!(f, "{name} was disconnected to make room for {newcomer}")
+            }
+            Self::Blocked {
+                name,
+                blocked: true,
+                ..
+            } => write!(f, "{name} is blocked"),
+            Self::Blocked { name, .. } => write!(f, "{name} is not blocked any more"),
             Self::PhoneAdopted { name, .. } => write!(
                 f,
                 "{name} was trusted in BlueZ only; taken into the list, `dotctl forget` undoes it"
@@ -441,7 +514,19 @@ impl Story {
             Self::PhoneDisconnected { name, .. } => write!(f, "{name} disconnected"),
             Self::ConnectFailed { name, error, .. } => write!(f, "{name} did not connect: {error}"),
             Self::PhoneForgotten { name, .. } => write!(f, "{name} is forgotten"),
+            Self::PhoneRenamed { name, before, .. } => write!(f, "{before} is called {name} now"),
+            Self::Muted { muted: true } => f.write_str("nothing is heard until it is unmuted"),
+            Self::Muted { muted: false } => f.write_str("it is heard again"),
+            Self::Preferred {
+                name, preference, ..
+            } => match preference {
+                Preference::First => write!(f, "{name} is called before others when it is missing"),
+                Preference::Usual => write!(f, "{name} is called when it is missing"),
+                Preference::Last => write!(f, "{name} is called after others when it is missing"),
+                Preference::Never => write!(f, "{name} is not called any more"),
+            },
             Self::Playing { name, format, .. } => write!(f, "{name} is playing, {format}"),
+            Self::Track { name, track, .. } => write!(f, "{name} plays {track}"),
             Self::Stopped { name, .. } => write!(f, "{name} stopped playing"),
             Self::StreamFailed { name, error, .. } => {
                 write!(f, "{name} cannot be heard: {error}")

@@ -1,19 +1,24 @@
 //! The policy as a table of stories, and its invariants over random lives.
 
 mod calls;
+mod household;
 mod invariants;
+mod lives;
 mod pairing;
 mod playback;
 mod radio;
+mod reconnect;
+mod remote;
 mod takeover;
 
 use std::time::Duration;
 
 use super::event::{AdapterFacts, Question, RadioBlock, Timer, TransportState};
 use super::model::{
-    AttemptId, ChannelMode, Memory, QuestionId, SpeakerName, StreamFormat, TransportId,
+    AttemptId, ChannelMode, Memory, Preference, QuestionId, SpeakerName, StreamFormat, TransportId,
     TrustedPhone, Volume,
 };
+use super::player::{PlayState, Player};
 use super::snapshot::{AdapterStatus, AudioStatus};
 use super::story::{PairingRefusal, WindowEnd};
 use super::*;
@@ -165,6 +170,19 @@ fn adapter() -> AdapterFacts {
     }
 }
 
+/// Something that a player plays, or does not.
+fn playing(playing: bool) -> Player {
+    let state = if playing {
+        PlayState::Playing
+    } else {
+        PlayState::Paused
+    };
+    Player {
+        state,
+        ..Player::default()
+    }
+}
+
 fn stranger(address: Address, name: &str) -> PhoneFacts {
     PhoneFacts {
         address,
@@ -191,6 +209,11 @@ fn trusted(address: Address, name: &str) -> TrustedPhone {
         last_seen: 5,
         volume: None,
         call_volume: None,
+        preference: Preference::default(),
+        last_played: None,
+        left: false,
+        alias: None,
+        blocked: false,
     }
 }
 

@@ -19,8 +19,9 @@ pub use keeper::{Keeper, Outcome};
 /// The name of the file in the state directory.
 pub const FILE_NAME: &str = "state.toml";
 
-/// No honest state comes near this; it keeps a broken disk from filling the memory.
-const MAX_BYTES: u64 = 1 << 20;
+/// No honest state comes near this, for ten thousand phones take a tenth of it; it keeps a broken
+/// disk from filling the memory.
+const MAX_BYTES: u64 = 32 << 20;
 
 /// Keeps the [`Memory`] in a directory of its own.
 #[derive(Debug)]

@@ -43,7 +43,7 @@ mod v1 {
 
     use serde::{Deserialize, Serialize};
 
-    use crate::policy::model::{Address, Memory, SpeakerName, TrustedPhone, Volume};
+    use crate::policy::model::{Address, Memory, Preference, SpeakerName, TrustedPhone, Volume};
 
     #[derive(Serialize, Deserialize)]
     #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -55,6 +55,8 @@ mod v1 {
         outranked_volume: Option<Volume>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         microphone_muted: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        muted: bool,
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         forgotten: BTreeSet<Address>,
         /// Phones, and the adapters that were to forget them.
@@ -73,6 +75,16 @@ mod v1 {
         last_seen: u64,
         volume: Option<Volume>,
         call_volume: Option<Volume>,
+        #[serde(default, skip_serializing_if = "Preference::is_usual")]
+        preference: Preference,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        left: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_played: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alias: Option<String>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        blocked: bool,
     }
 
     impl From<State> for Memory {
@@ -84,6 +96,11 @@ mod v1 {
                 last_seen: phone.last_seen,
                 volume: phone.volume,
                 call_volume: phone.call_volume,
+                preference: phone.preference,
+                left: phone.left,
+                last_played: phone.last_played,
+                alias: phone.alias,
+                blocked: phone.blocked,
             });
             let somewhere = state.forgotten.into_iter().map(|phone| (phone, None));
             let known = state.forgotten_at.into_iter();
@@ -94,6 +111,7 @@ mod v1 {
                 volume: state.volume,
                 outranked_volume: state.outranked_volume,
                 microphone_muted: state.microphone_muted,
+                muted: state.muted,
                 forgotten: somewhere.chain(known).collect(),
                 phones: phones.collect(),
             }
@@ -109,6 +127,11 @@ mod v1 {
                 last_seen: phone.last_seen,
                 volume: phone.volume,
                 call_volume: phone.call_volume,
+                preference: phone.preference,
+                left: phone.left,
+                last_played: phone.last_played,
+                alias: phone.alias.clone(),
+                blocked: phone.blocked,
             });
             let forgotten = || memory.forgotten.iter();
             let somewhere = forgotten().filter(|(_, adapter)| adapter.is_none());
@@ -120,6 +143,7 @@ mod v1 {
                 volume: memory.volume,
                 outranked_volume: memory.outranked_volume,
                 microphone_muted: memory.microphone_muted,
+                muted: memory.muted,
                 forgotten: somewhere.map(|(phone, _)| *phone).collect(),
                 forgotten_at: known.collect(),
                 phones: phones.collect(),

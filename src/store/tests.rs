@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::model::{Address, SpeakerName, TrustedPhone, Volume};
+use crate::policy::model::{Address, Preference, SpeakerName, TrustedPhone, Volume};
 
 fn memory() -> Memory {
     Memory {
@@ -14,6 +14,7 @@ fn memory() -> Memory {
         volume: Volume::new(35),
         outranked_volume: Volume::new(60),
         microphone_muted: true,
+        muted: true,
         forgotten: BTreeMap::from([
             (Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 3]), None),
             (
@@ -29,6 +30,11 @@ fn memory() -> Memory {
                 last_seen: 1_700_000_100,
                 volume: Volume::new(40),
                 call_volume: Volume::new(70),
+                preference: Preference::Never,
+                last_played: Some(1_700_000_200),
+                left: true,
+                alias: Some("Mum".into()),
+                blocked: true,
             },
             TrustedPhone {
                 address: Address::new([0xDA, 0x4C, 0x10, 0xDE, 0, 2]),
@@ -37,6 +43,11 @@ fn memory() -> Memory {
                 last_seen: 0,
                 volume: None,
                 call_volume: None,
+                preference: Preference::default(),
+                last_played: None,
+                left: false,
+                alias: None,
+                blocked: false,
             },
         ],
     }
@@ -84,11 +95,20 @@ last-seen = 0
         outranked: None,
         outranked_volume: None,
         microphone_muted: false,
+        muted: false,
         forgotten: BTreeMap::new(),
         ..memory()
     };
     for phone in &mut without_later_keys.phones {
-        phone.call_volume = None;
+        *phone = TrustedPhone {
+            call_volume: None,
+            preference: Preference::default(),
+            last_played: None,
+            left: false,
+            alias: None,
+            blocked: false,
+            ..phone.clone()
+        };
     }
     assert_eq!(schema::read(text.as_bytes()).unwrap(), without_later_keys);
 }
@@ -207,6 +227,7 @@ proptest! {
             volume: volume.and_then(Volume::new),
             outranked_volume: None,
             microphone_muted: false,
+            muted: false,
             forgotten: forgotten.into_iter().map(|(phone, adapter)| {
                 (Address::new(phone), adapter.map(Address::new))
             }).collect(),
@@ -217,6 +238,11 @@ proptest! {
                 last_seen,
                 volume: None,
                 call_volume: None,
+                preference: Preference::default(),
+                last_played: None,
+                left: false,
+                alias: None,
+                blocked: false,
             }).collect(),
         };
         let text = schema::write(&memory).unwrap();

@@ -3,11 +3,12 @@
 use std::sync::mpsc as sync;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
-use dotd::api::{self, ApiError, StreamFigures};
+use dotd::api::{self, ApiError, MprisBus, Sources, StreamFigures};
 use dotd::policy::calls::facts::{Call, CallId, CallState, Direction, Gateway, VoiceCodec};
 use dotd::policy::event::Request;
-use dotd::policy::model::{Address, ChannelMode, StreamFormat, TransportId, Volume};
+use dotd::policy::model::{Address, ChannelMode, Preference, StreamFormat, TransportId, Volume};
 use dotd::policy::snapshot::{
     AdapterStatus, AudioStatus, CallStatus, HandsFreeStatus, MicrophoneStatus, PhoneStatus,
     StreamStatus,
@@ -105,13 +106,15 @@ async fn serve(
     let connection = zbus::connection::Builder::address(address).unwrap();
     let connection = connection.build().await.unwrap();
     let (events, mut queue) = mpsc::channel(8);
-    let served = api::serve(
-        &connection,
-        stage.snapshots.subscribe(),
+    let sources = Sources {
+        snapshots: stage.snapshots.subscribe(),
+        stories: stage.stories.subscribe(),
+        figures: Arc::new(|transport: &TransportId| (transport.0 == "/fd0").then(figures)),
+        started: Instant::now(),
+        mpris: watch::channel(MprisBus::Address(address.to_owned())).1,
         events,
-        stage.stories.subscribe(),
-        Arc::new(|transport: &TransportId| (transport.0 == "/fd0").then(figures)),
-    );
+    };
+    let served = api::serve(&connection, sources);
     let (_api, replies) = match served.await {
         Ok(served) => served,
         Err(error) => return ready.send(Err(error)).unwrap(),
@@ -141,15 +144,20 @@ pub(crate) fn phone(last: u8, name: &str) -> PhoneStatus {
     PhoneStatus {
         address: address(last),
         name: name.to_owned(),
+        own_name: name.to_owned(),
         trusted: true,
+        blocked: false,
         bonded: true,
         connected: false,
         stream: None,
+        player: None,
         volume: Volume::new(60).unwrap(),
         calls_allowed: true,
         hands_free: None,
         first_seen: Some(1_700_000_000),
         last_seen: Some(1_700_000_100),
+        preference: Preference::Usual,
+        next_try: None,
     }
 }
 
@@ -202,6 +210,7 @@ pub(crate) fn kitchen() -> Snapshot {
             echo_problem: None,
         },
         volume: Volume::new(60).unwrap(),
+        muted: false,
         max_volume: Volume::new(80).unwrap(),
         config_problems: None,
         memory_problem: None,

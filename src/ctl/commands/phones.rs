@@ -33,6 +33,9 @@ pub(super) fn state(phone: &PhoneShape) -> (Look, String) {
     if let Some(told) = in_words(phone) {
         return told;
     }
+    if phone.blocked {
+        return (Look::Bad, "blocked; `dotctl unblock` lets it in".to_owned());
+    }
     let volume = phone.volume;
     let calls = if phone.calls_allowed {
         ""
@@ -53,11 +56,25 @@ pub(super) fn state(phone: &PhoneShape) -> (Look, String) {
     } else if !phone.bonded {
         let text = "has to pair again: run `dotctl pair`, then choose the speaker on the phone";
         (Look::Bad, text.to_owned())
+    } else if phone.called {
+        (Look::Plain, "not connected, being called".to_owned())
+    } else if let Some(time) = phone.next_call.and_then(|time| clock(time, &Zoned::now())) {
+        (
+            Look::Faint,
+            format!("not connected, called again at {time}"),
+        )
     } else if let Some(seen) = phone.last_seen.and_then(|time| day(time, &Zoned::now())) {
         (Look::Faint, format!("not connected, last seen {seen}"))
     } else {
         (Look::Faint, "not connected".to_owned())
     }
+}
+
+/// Writes a time that is near.
+fn clock(unix: u64, now: &Zoned) -> Option<String> {
+    let time = Timestamp::from_second(i64::try_from(unix).ok()?).ok()?;
+    let time = time.to_zoned(TimeZone::clone(now.time_zone()));
+    Some(time.strftime("%H:%M:%S").to_string())
 }
 
 /// Writes a time as people say it: with the clock if it was today, else the day.

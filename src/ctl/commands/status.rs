@@ -145,8 +145,11 @@ fn sound(speaker: &SpeakerShape) -> (Look, String) {
                 100 => String::new(),
                 max => format!(", at most {max}"),
             };
-            let start = sound.start_volume;
-            let text = format!("{}, volume starts at {start}{limit}", clean(output));
+            let (output, start) = (clean(output), sound.start_volume);
+            if sound.muted {
+                return (Look::Bad, format!("{output}, muted (dotctl unmute)"));
+            }
+            let text = format!("{output}, volume starts at {start}{limit}");
             (Look::Plain, text)
         }
         ("no-server", _) => {

@@ -7,7 +7,7 @@
 use super::super::{Orders, Policy, Rejection, RejectionKind, Story};
 use super::event::HandsFreeOrder;
 use super::{Link, Voice};
-use crate::policy::model::Address;
+use crate::policy::model::{Address, CallPhones};
 
 impl Policy {
     /// Says whether a phone may use calls.
@@ -29,13 +29,16 @@ impl Policy {
     }
 
     /// Returns what to say to whoever wants something of the calls of a phone that may not use them.
-    pub(super) fn calls_refusal(&self, phone: Address) -> Option<Rejection> {
+    pub(in crate::policy) fn calls_refusal(&self, phone: Address) -> Option<Rejection> {
         if !self.rules.calls {
             return Some(no_calls());
         }
-        let name = self.name_of(phone);
-        let refused = !self.rules.call_phones.include(phone, &name);
-        refused.then(|| {
+        let allowed = match &self.rules.call_phones {
+            CallPhones::All => true,
+            CallPhones::Only(phones) => phones.iter().any(|it| self.is_chosen(it, phone)),
+        };
+        (!allowed).then(|| {
+            let name = self.name_of(phone);
             let text = format!("{name} may not use calls; add it to calls.phones in dotd.toml");
             Rejection::new(RejectionKind::Refused, text)
         })

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use super::super::action::{PlayerCommand, RadioAction};
+use super::super::action::RadioAction;
 use super::super::event::Timer;
+use super::super::player::PlayerCommand;
 use super::super::takeover::PING;
 use super::super::{Action, Orders, Policy, StreamAction};
 use super::{Calls, Link};
@@ -131,9 +132,14 @@ impl Policy {
         }
     }
 
+    /// Somebody paused a phone that was paused for a call: it is not to go on after that.
+    pub(in crate::policy) fn leave_paused(&mut self, phone: Address) {
+        self.calls.paused.retain(|known| *known != phone);
+    }
+
     /// A transport is no more, and with it all that was said about it and its phone's player.
     pub(in crate::policy) fn music_is_gone(&mut self, transport: &TransportId, phone: Address) {
         self.calls.hushed.remove(transport);
-        self.calls.paused.retain(|known| *known != phone);
+        self.leave_paused(phone);
     }
 }

@@ -218,6 +218,7 @@ impl Policy {
             return;
         }
         self.is_here(phone);
+        self.expect_music(phone, out);
         self.calls.links.insert(phone, Link::default());
         self.show_call_volume(phone, out);
     }
@@ -353,6 +354,20 @@ impl Policy {
         self.calls.refused.clear();
         self.set_auto_answer_clock(now, out);
         self.heed_who_may_call(out);
+    }
+
+    /// Says whether there is a call on any phone, or a voice that is heard or about to be.
+    pub(super) fn is_telephoning(&self) -> bool {
+        let busy = |link: &Link| {
+            !link.calls.is_empty() || link.voice != Voice::None || link.next.is_awaited()
+        };
+        self.calls.links.values().any(busy)
+    }
+
+    /// Says whether a phone has a call, or a voice that is heard.
+    pub(super) fn has_call(&self, phone: Address) -> bool {
+        let link = self.calls.links.get(&phone);
+        link.is_some_and(|link| !link.calls.is_empty() || link.voice != Voice::None)
     }
 
     /// No phone has a call through us any more: the radio is off or gone, or calls are not wanted.

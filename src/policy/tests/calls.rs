@@ -10,12 +10,12 @@ mod voice;
 mod wishes;
 
 use super::*;
-use crate::policy::action::PlayerCommand;
 use crate::policy::calls::CallWish;
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder, VoiceSpec};
 use crate::policy::calls::facts::{
     Call, CallCommand, CallId, CallState, Direction, VoiceCodec, VoiceId,
 };
+use crate::policy::player::PlayerCommand;
 
 impl Life {
     /// A life in which Anna and Ben are connected for calls.

@@ -8,7 +8,9 @@ use super::*;
 use crate::policy::calls::CallWish;
 use crate::policy::calls::event::{HandsFreeFact, HandsFreeOrder};
 use crate::policy::calls::facts::{Call, CallId, CallState, Direction, VoiceCodec, VoiceId};
-use crate::policy::model::{CallPhones, PhoneChoice};
+use crate::policy::event::Parting;
+use crate::policy::model::{CallPhones, PhoneChoice, TakeoverRule};
+use crate::policy::player::PlayerCommand;
 use crate::policy::snapshot::CallStatus;
 
 fn phone() -> impl Strategy<Value = Address> {
@@ -62,6 +64,18 @@ fn request() -> impl Strategy<Value = Request> {
         phone().prop_map(|phone| Request::Connect { phone }),
         phone().prop_map(|phone| Request::Disconnect { phone }),
         phone().prop_map(|phone| Request::Forget { phone }),
+        Just(Request::ForgetAll),
+        (phone(), any::<bool>()).prop_map(|(phone, blocked)| Request::Block { phone, blocked }),
+        phone().prop_map(|phone| Request::RenamePhone {
+            phone,
+            name: SpeakerName::new("Mum's").ok(),
+        }),
+        any::<bool>().prop_map(|muted| Request::Mute { muted }),
+        proptest::option::of(phone()).prop_map(|phone| Request::PlayOrPause { phone }),
+        (proptest::option::of(phone()), button())
+            .prop_map(|(phone, command)| Request::Player { phone, command }),
+        (phone(), preference())
+            .prop_map(|(phone, preference)| Request::Prefer { phone, preference }),
         Just(Request::Rename {
             name: SpeakerName::new("Some name").ok()
         }),
@@ -71,6 +85,31 @@ fn request() -> impl Strategy<Value = Request> {
             .prop_map(|(phone, steps)| Request::StepVolume { phone, steps }),
         (proptest::option::of(phone()), wish())
             .prop_map(|(phone, wish)| Request::Call { phone, wish }),
+    ]
+}
+
+fn button() -> impl Strategy<Value = PlayerCommand> {
+    prop_oneof![
+        Just(PlayerCommand::Play),
+        Just(PlayerCommand::Pause),
+        Just(PlayerCommand::Next),
+    ]
+}
+
+fn takeover() -> impl Strategy<Value = TakeoverRule> {
+    prop_oneof![
+        Just(TakeoverRule::LastPlay),
+        Just(TakeoverRule::Hold),
+        Just(TakeoverRule::Refuse),
+    ]
+}
+
+fn preference() -> impl Strategy<Value = Preference> {
+    prop_oneof![
+        Just(Preference::First),
+        Just(Preference::Usual),
+        Just(Preference::Last),
+        Just(Preference::Never),
     ]
 }
 
@@ -107,13 +146,18 @@ fn call_phones() -> impl Strategy<Value = CallPhones> {
 fn rules() -> impl Strategy<Value = Rules> {
     let auto_answer = proptest::option::of((1_u64..60).prop_map(Duration::from_secs));
     let volume = (0_u8..=100).prop_map(|percent| Volume::new(percent).unwrap());
-    (volume, call_phones(), auto_answer).prop_map(|(volume, call_phones, auto_answer)| Rules {
-        max_volume: volume,
-        start_volume: volume,
-        call_phones,
-        auto_answer,
-        ..Rules::default()
-    })
+    let priority = proptest::collection::vec(phone().prop_map(PhoneChoice::Addressed), 0..2);
+    (volume, call_phones(), auto_answer, takeover(), priority).prop_map(
+        |(volume, call_phones, auto_answer, takeover, priority)| Rules {
+            max_volume: volume,
+            start_volume: volume,
+            call_phones,
+            auto_answer,
+            takeover,
+            priority,
+            ..Rules::default()
+        },
+    )
 }
 
 fn codec() -> impl Strategy<Value = VoiceCodec> {
@@ -170,6 +214,7 @@ fn timer() -> impl Strategy<Value = Timer> {
         Timer::OutputPatience,
         Timer::UnreadServices,
         Timer::CallsPatience,
+        Timer::MusicPatience,
         Timer::MusicReturns,
         Timer::AutoAnswer,
         Timer::SettingAside,
@@ -178,6 +223,7 @@ fn timer() -> impl Strategy<Value = Timer> {
         Timer::RingComes,
         Timer::SpeakerFree,
         Timer::TurnSettled,
+        Timer::Reconnect,
     ])
 }
 
@@ -201,6 +247,8 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|phones| Event::InventoryTaken { phones }),
         4 => facts().prop_map(Event::PhoneSeen),
         1 => phone().prop_map(|phone| Event::PhoneGone { phone }),
+        2 => (phone(), prop_oneof![Just(Parting::Lost), Just(Parting::Theirs)])
+            .prop_map(|(phone, why)| Event::PhoneLeft { phone, why }),
         4 => (any::<u64>(), facts(), question()).prop_map(|(id, phone, question)| {
             Event::AgentAsked { id: QuestionId(id), phone, question }
         }),
@@ -227,7 +275,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => rules().prop_map(Event::ConfigLoaded),
         12 => timer().prop_map(|timer| Event::TimerFired { timer }),
         1 => (phone(), any::<bool>())
-            .prop_map(|(phone, playing)| Event::PlayerChanged { phone, playing }),
+            .prop_map(|(phone, plays)| Event::PlayerSeen { phone, player: playing(plays) }),
+        1 => phone().prop_map(|phone| Event::PlayerGone { phone }),
         6 => (phone(), hands_free()).prop_map(|(phone, fact)| Event::HandsFree { phone, fact }),
         1 => (0..2).prop_map(|id| Event::AdapterRefused {
             id: format!("hci{id}"),
@@ -238,7 +287,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// What an observer of events and actions alone can hold the policy to.
 #[derive(Default)]
-struct Observer {
+pub(super) struct Observer {
     asked: u64,
     replied: Vec<RequestId>,
     /// The attempts to connect a phone.
@@ -259,7 +308,13 @@ struct Observer {
 }
 
 impl Observer {
-    fn check(&mut self, life: &Life, event: &Event, trusted_before: &[Address], orders: &[Action]) {
+    pub(super) fn check(
+        &mut self,
+        life: &Life,
+        event: &Event,
+        trusted_before: &[Address],
+        orders: &[Action],
+    ) {
         let policy = &life.policy;
         for action in orders {
             match action {
@@ -297,7 +352,10 @@ impl Observer {
 
     fn check_radio(&mut self, policy: &Policy, event: &Event, order: &RadioAction) {
         match order {
-            RadioAction::Connect { phone, attempt, .. } => self.attempts.push((*phone, *attempt)),
+            RadioAction::Connect { phone, attempt, .. } => {
+                self.attempts.push((*phone, *attempt));
+                check_call(policy, event, *phone);
+            }
             RadioAction::OpenWindow { .. } => self.window_ordered = true,
             RadioAction::CloseWindow
             | RadioAction::CloseOldWindow
@@ -310,7 +368,7 @@ impl Observer {
                     panic!("an answer without a question")
                 };
                 if let Question::Service { uuid } = question {
-                    assert!(phone.bonded && uuid == MUSIC && policy.is_trusted(phone.address));
+                    assert!(phone.bonded && uuid != KEYBOARD && policy.is_trusted(phone.address));
                 } else {
                     assert!(policy.pairing.is_open());
                 }
@@ -424,6 +482,26 @@ impl Observer {
             }
         }
     }
+}
+
+/// Whoever is called unasked is trusted, did not leave on purpose, and is called when that disturbs
+/// nobody.
+fn check_call(policy: &Policy, event: &Event, phone: Address) {
+    let known = policy.memory().phones.iter().find(|it| it.address == phone);
+    let known = known.expect("only the trusted are called");
+    if let Event::Requested {
+        request: Request::Connect { .. },
+        ..
+    } = event
+    {
+        return;
+    }
+    assert!(!known.left && known.preference != Preference::Never);
+    assert!(!policy.pairing.is_open() && policy.radio.on().is_some());
+    let phones = policy.snapshot().phones;
+    assert!(phones.iter().all(|it| it.stream.is_none()), "music plays");
+    let mut calls = phones.iter().filter_map(|it| it.hands_free.as_ref());
+    assert!(calls.all(|it| it.calls.is_empty() && it.voice.is_none()));
 }
 
 /// Nobody is trusted whom nothing explains, or who was forgotten.

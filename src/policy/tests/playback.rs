@@ -122,6 +122,8 @@ fn the_slider_we_set_does_not_come_back_as_a_wish() {
         }]
     );
     assert_eq!(moved(&mut life, 76), 60, "the echo");
+    assert_eq!(moved(&mut life, 127), 60, "it was there before it came");
+    life.wait(2);
     assert_eq!(moved(&mut life, 127), 100, "the phone's wish");
     life.policy.rules.max_volume = Volume::new(50).unwrap();
     assert_eq!(moved(&mut life, 100), 50, "the ceiling");

@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::action::PlayerCommand;
 use crate::policy::calls::event::HandsFreeFact;
 use crate::policy::calls::facts::{Call, CallId, CallState, Direction};
+use crate::policy::model::{PhoneChoice, TakeoverRule};
+use crate::policy::player::PlayerCommand;
 
-const CARA: Address = Address::new([0xF0, 0, 0, 0, 0, 3]);
+pub(super) const CARA: Address = Address::new([0xF0, 0, 0, 0, 0, 3]);
 
 impl Life {
     /// A life in which three phones are connected.
-    fn with_a_family() -> Self {
+    pub(super) fn with_a_family() -> Self {
         let family = [(ANNA, "Anna"), (BEN, "Ben"), (CARA, "Cara")];
         let mut life = Self::new(Memory {
             phones: family.map(|(phone, name)| trusted(phone, name)).into(),
@@ -27,42 +28,43 @@ impl Life {
         life
     }
 
-    fn becomes(&mut self, transport: &TransportId, state: TransportState) -> &mut Self {
+    pub(super) fn becomes(&mut self, transport: &TransportId, state: TransportState) -> &mut Self {
         let transport = transport.clone();
         self.tell(Event::TransportChanged { transport, state })
     }
 
-    fn stops(&mut self, transport: &TransportId) -> &mut Self {
+    pub(super) fn stops(&mut self, transport: &TransportId) -> &mut Self {
         self.becomes(transport, TransportState::Idle)
     }
 
-    fn plays_again(&mut self, transport: &TransportId) -> &mut Self {
+    pub(super) fn plays_again(&mut self, transport: &TransportId) -> &mut Self {
         self.becomes(transport, TransportState::Pending)
     }
 
-    fn presses(&mut self, phone: Address, playing: bool) -> &mut Self {
-        self.tell(Event::PlayerChanged { phone, playing })
+    pub(super) fn presses(&mut self, phone: Address, plays: bool) -> &mut Self {
+        let player = playing(plays);
+        self.tell(Event::PlayerSeen { phone, player })
     }
 
-    fn turn_is_settled(&mut self) -> &mut Self {
+    pub(super) fn turn_is_settled(&mut self) -> &mut Self {
         let timer = Timer::TurnSettled;
         self.tell(Event::TimerFired { timer })
     }
 
     /// Whose music people are told to hear.
-    fn playing(&self) -> Vec<Address> {
+    pub(super) fn who_plays(&self) -> Vec<Address> {
         let phones = self.policy.snapshot().phones.into_iter();
         let playing = phones.filter(|phone| phone.stream.is_some());
         playing.map(|phone| phone.address).collect()
     }
 
-    fn speaker_is_free(&mut self) -> &mut Self {
+    pub(super) fn speaker_is_free(&mut self) -> &mut Self {
         let timer = Timer::SpeakerFree;
         self.tell(Event::TimerFired { timer })
     }
 
     /// What was ordered about who is heard, and who is to pause.
-    fn turns(&mut self) -> Vec<Action> {
+    pub(super) fn turns(&mut self) -> Vec<Action> {
         let turns = |action: &Action| {
             matches!(
                 action,
@@ -73,19 +75,19 @@ impl Life {
         self.taken().into_iter().filter(turns).collect()
     }
 
-    fn calls_come(&mut self, phone: Address) {
+    pub(super) fn calls_come(&mut self, phone: Address) {
         let fact = HandsFreeFact::Ready;
         self.tell(Event::HandsFree { phone, fact });
     }
 
     /// Cara's call ends, and it has been quiet for long enough.
-    fn call_is_over(&mut self) {
+    pub(super) fn call_is_over(&mut self) {
         self.rings(CARA, 0);
         let timer = Timer::MusicReturns;
         self.tell(Event::TimerFired { timer });
     }
 
-    fn rings(&mut self, phone: Address, calls: u32) -> &mut Self {
+    pub(super) fn rings(&mut self, phone: Address, calls: u32) -> &mut Self {
         let calls = (0..calls).map(ringing).collect();
         self.tell(Event::HandsFree {
             phone,
@@ -94,7 +96,7 @@ impl Life {
     }
 }
 
-fn ringing(id: u32) -> Call {
+pub(super) fn ringing(id: u32) -> Call {
     Call {
         id: CallId(id),
         direction: Direction::Incoming,
@@ -105,16 +107,16 @@ fn ringing(id: u32) -> Call {
     }
 }
 
-fn hush(transport: &TransportId, on: bool) -> Action {
+pub(super) fn hush(transport: &TransportId, on: bool) -> Action {
     let transport = transport.clone();
     Action::Stream(StreamAction::Hush { transport, on })
 }
 
-fn player(phone: Address, command: PlayerCommand) -> Action {
+pub(super) fn player(phone: Address, command: PlayerCommand) -> Action {
     Action::Radio(RadioAction::Player { phone, command })
 }
 
-fn pause(phone: Address) -> Action {
+pub(super) fn pause(phone: Address) -> Action {
     player(phone, PlayerCommand::Pause)
 }
 
@@ -125,7 +127,7 @@ fn whoever_plays_last_is_heard_and_the_one_before_is_asked_to_pause() {
     assert_eq!(life.turns(), [], "nobody else plays");
     let ben = life.music(BEN);
     assert_eq!(life.turns(), [hush(&anna, true)]);
-    assert_eq!(life.playing(), [BEN]);
+    assert_eq!(life.who_plays(), [BEN]);
     life.turn_is_settled();
     assert_eq!(life.turns(), [pause(ANNA)]);
     life.turn_is_settled();
@@ -218,7 +220,7 @@ fn a_phone_that_does_not_obey_is_heard_when_the_speaker_is_free() {
     assert_eq!(life.turns(), [], "the timer was late");
     life.stops(&cara);
     life.orders.clear();
-    assert_eq!(life.playing(), []);
+    assert_eq!(life.who_plays(), []);
     life.speaker_is_free();
     assert_eq!(life.turns(), [hush(&ben, false)], "the latest first");
     life.plays_again(&cara);
@@ -479,7 +481,7 @@ fn step() -> impl Strategy<Value = Event> {
         1 => output.prop_map(|output| Event::AudioFound { output }),
         1 => Just(Event::AudioLost),
         2 => (phone.clone(), any::<bool>())
-            .prop_map(|(phone, playing)| Event::PlayerChanged { phone, playing }),
+            .prop_map(|(phone, plays)| Event::PlayerSeen { phone, player: playing(plays) }),
         2 => (phone, calls).prop_map(|(phone, calls)| Event::HandsFree {
             phone,
             fact: HandsFreeFact::Calls { calls },
@@ -540,8 +542,15 @@ impl Ordered {
 proptest! {
     /// Of three phones one is heard at most; and when all is said, somebody is if anybody plays.
     #[test]
-    fn one_is_heard(steps in prop::collection::vec(step(), 0..60)) {
+    fn one_is_heard(
+        rule in prop::sample::select(vec![TakeoverRule::LastPlay, TakeoverRule::Hold]),
+        important in prop::collection::vec(prop::sample::select(vec![ANNA, BEN, CARA]), 0..2),
+        steps in prop::collection::vec((step(), 0_u64..8), 0..60),
+    ) {
         let mut life = Life::with_a_family();
+        life.policy.rules.takeover = rule;
+        life.policy.rules.priority =
+            important.into_iter().map(PhoneChoice::Addressed).collect();
         for phone in [ANNA, BEN, CARA] {
             life.music(phone);
             life.calls_come(phone);
@@ -558,8 +567,8 @@ proptest! {
             fired(Timer::MusicReturns),
             fired(Timer::SpeakerFree),
         ]);
-        for event in steps.into_iter().chain(end) {
-            life.tell(event.clone());
+        for (event, pause) in steps.into_iter().chain(end.map(|event| (event, 0))) {
+            life.wait(pause).tell(event.clone());
             life.taken().iter().for_each(|action| ordered.take(action));
             prop_assert!(ordered.heard() <= 1, "after {event:?}");
         }

@@ -73,6 +73,20 @@ class Speaker:
             f"{phone.name} connected: {connected}",
         )
 
+    def wait_player(self, phone, timeout: float = 15, **told) -> dict:
+        """Waits until this is told of the phone's player, and returns all that is."""
+
+        def asked():
+            player = (self.find(phone) or {}).get("player")
+            return player if player and told.items() <= player.items() else None
+
+        return self.pi.wait_for(asked, timeout, f"{phone.name} with a player that is {told}")
+
+    def configure(self, text: str) -> None:
+        """Has the speaker go by this configuration from now on."""
+        self.pi.config(text)
+        self.pi.sh("systemctl reload dotd")
+
     def close_window(self) -> None:
         """Closes the window of the first start."""
         self.wait_ready()
@@ -87,6 +101,12 @@ class Speaker:
             what=f"{phone.name} in the list",
         )
         self.dotctl("volume", "100", "--phone", phone.address)
+
+    def welcome(self, phone) -> None:
+        """Lets the phone pair and connect what phones connect."""
+        self.invite(phone)
+        phone.connect(self.address)
+        self.wait_connected(phone, True)
 
     def part(self, phone) -> None:
         """The phone leaves, and the speaker has noticed."""

@@ -1,0 +1,163 @@
+//! The remote control of phones: whose buttons are pressed, and what is known of what they play.
+//!
+//! Invariant: a button is pressed on one phone only: the one that was named, else the one that has the
+//! speaker, else the one that had it last, else the only one there is. Where a phone tells how far into
+//! a track it is, that is told on from there for as long as nothing else is heard of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::model::Address;
+use super::player::{Player, PlayerCommand, Track};
+use super::snapshot::PlayerStatus;
+use super::{Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
+
+/// The players there are.
+#[derive(Debug, Default)]
+pub(super) struct Remote {
+    players: BTreeMap<Address, Seen>,
+    /// Whose music was heard last.
+    last_heard: Option<Address>,
+}
+
+/// A player, and what was told of it.
+#[derive(Debug)]
+struct Seen {
+    status: PlayerStatus,
+    /// The position as the phone told it last, which need not be the last that is known.
+    told: Option<Duration>,
+    /// What people were told that it plays.
+    news: Track,
+}
+
+impl Policy {
+    /// Something about a phone's player changed.
+    pub(super) fn player_seen(&mut self, phone: Address, mut player: Player, out: &mut Orders) {
+        let now = out.now.monotonic;
+        let before = self.remote.players.remove(&phone);
+        let told = player.position;
+        if let Some(before) = &before {
+            // What is not told anew goes on from where it was.
+            let status = &before.status;
+            if before.told == told && status.player.track == player.track {
+                player.position = status.position(now);
+            }
+        }
+        let mut news = before.map(|before| before.news).unwrap_or_default();
+        let playing = player.state.is_playing();
+        let tells = player.track != Track::default() && player.track != news;
+        if playing && tells && self.is_trusted(phone) {
+            news = player.track.clone();
+            out.tell(Story::Track {
+                name: self.name_of(phone),
+                address: phone,
+                track: news.clone(),
+            });
+        }
+        let as_of = now;
+        let status = PlayerStatus { player, as_of };
+        let seen = Seen { status, told, news };
+        self.remote.players.insert(phone, seen);
+        self.player_changed(phone, playing, out);
+    }
+
+    /// A phone has left, or its player has.
+    pub(super) fn forget_player(&mut self, phone: Address) {
+        self.remote.players.remove(&phone);
+        self.forget_playing(phone);
+    }
+
+    /// No phone is connected any more.
+    pub(super) fn forget_players(&mut self) {
+        for phone in std::mem::take(&mut self.remote.players).into_keys() {
+            self.forget_playing(phone);
+        }
+    }
+
+    /// The music of a phone is heard.
+    pub(super) fn note_heard(&mut self, phone: Address) {
+        self.remote.last_heard = Some(phone);
+    }
+
+    /// Returns what a phone's player does.
+    pub(super) fn player_of(&self, phone: Address) -> Option<PlayerStatus> {
+        let seen = self.remote.players.get(&phone)?;
+        Some(seen.status.clone())
+    }
+
+    /// Somebody presses a button.
+    pub(super) fn press(
+        &mut self,
+        phone: Option<Address>,
+        command: PlayerCommand,
+        out: &mut Orders,
+    ) -> Result<(), Rejection> {
+        let phone = self.whose_buttons(phone)?;
+        if matches!(command, PlayerCommand::Pause | PlayerCommand::Stop) {
+            // Nor is it to go on after a call.
+            self.leave_paused(phone);
+        }
+        out.radio(RadioAction::Player { phone, command });
+        Ok(())
+    }
+
+    /// Somebody presses the one button that does both.
+    pub(super) fn play_or_pause(
+        &mut self,
+        phone: Option<Address>,
+        out: &mut Orders,
+    ) -> Result<(), Rejection> {
+        let phone = self.whose_buttons(phone)?;
+        let streams = || self.playback.stream_of(phone).is_some();
+        let plays = self.takeover.player(phone).unwrap_or_else(streams);
+        let command = if plays {
+            PlayerCommand::Pause
+        } else {
+            PlayerCommand::Play
+        };
+        self.press(Some(phone), command, out)
+    }
+
+    /// Returns the phone whose buttons are meant.
+    fn whose_buttons(&self, phone: Option<Address>) -> Result<Address, Rejection> {
+        if let Some(phone) = phone {
+            return self.named_for_buttons(phone);
+        }
+        let could = |phone: &Address| self.is_trusted(*phone) && self.is_connected(*phone);
+        let had_it = || self.remote.last_heard;
+        if let Some(phone) = self.takeover.turn().or_else(had_it).filter(could) {
+            return Ok(phone);
+        }
+        let all = self.memory.phones.iter().map(|known| known.address);
+        let all: Vec<Address> = all.filter(could).collect();
+        match all[..] {
+            [phone] => Ok(phone),
+            [] => Err(Rejection::new(
+                RejectionKind::NotConnected,
+                "no phone is connected; connect one: dotctl connect PHONE",
+            )),
+            _ => {
+                let names: Vec<String> = all.iter().map(|it| self.name_of(*it)).collect();
+                let names = names.join(" and ");
+                Err(Rejection::new(
+                    RejectionKind::Ambiguous,
+                    format!("{names} are connected and none plays; name the one you mean"),
+                ))
+            }
+        }
+    }
+
+    fn named_for_buttons(&self, phone: Address) -> Result<Address, Rejection> {
+        if !self.is_trusted(phone) {
+            return Err(self.not_trusted(phone));
+        }
+        if !self.is_connected(phone) {
+            let name = self.name_of(phone);
+            return Err(Rejection::new(
+                RejectionKind::NotConnected,
+                format!("{name} is not connected; connect it: dotctl connect"),
+            ));
+        }
+        Ok(phone)
+    }
+}
