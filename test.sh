@@ -120,6 +120,9 @@ lint() { tests --no-run; }
 has_newer_rust() { cargo +stable --version && pkg-config --exists libpipewire-0.3 dbus-1 sbc; }
 newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --locked --all-targets; }
 
+# The scenarios without sound that run beside the others of that kind.
+half=(test_call_wishes.py test_calls.py test_pairing.py test_phones.py test_reconnect.py test_remote.py)
+
 # Where no sound is measured the processor need not be spared: in real time, and two at a time.
 in_real_time() {
     local artifacts=$1
@@ -175,11 +178,11 @@ else
     step 'kernel and images of the virtual Pi' finished setup
     for round in $(seq "$rounds"); do
         number=$([ "$rounds" = 1 ] || echo ", round $round")
-        aside half in_real_time "artifacts/calls-$round" \
-            tests/lab/scenarios/test_call*.py tests/lab/scenarios/test_pairing.py
-        suite "lab: scenarios$number" in_real_time "artifacts/round-$round" tests/lab/scenarios \
-            --ignore=tests/lab/scenarios/sound --ignore-glob='*/test_call*' --ignore-glob='*/test_pairing*'
-        suite "lab: calls and pairing$number" finished half
+        aside half in_real_time "artifacts/second-half-$round" \
+            "${half[@]/#/tests/lab/scenarios/}"
+        suite "lab: scenarios, first half$number" in_real_time "artifacts/round-$round" tests/lab/scenarios \
+            --ignore=tests/lab/scenarios/sound "${half[@]/#/--ignore=tests/lab/scenarios/}"
+        suite "lab: scenarios, second half$number" finished half
         if [ "$round" = 1 ]; then
             step 'lint' finished lint
             step 'package for arm64' finished arm64
