@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from labkit import analysis, bench_calls, signals
+from labkit import analysis, bench_calls, bench_household, signals, starting
 from labkit.call_taker import DOTD, CallTaker, Dotd
 from labkit.figures import Figure, costs, delays, memory, of_each
 from labkit.laboratory import Laboratory, Parts
@@ -31,6 +31,7 @@ PARTS = {
     "start": "the speaker's own start, and its size",
     "pairing": "phones that pair",
     "music": "what a phone plays: delays, CPU, memory",
+    "household": "three phones: who takes over, who comes back; and a list of 10,000",
     "calls": "calls that are taken with dotd",
     "peer": "calls that are taken with PipeWire's native backend",
 }
@@ -109,6 +110,8 @@ def of_dotd(pi: Pi, radio: Radio, options: argparse.Namespace) -> Iterator[Figur
         yield pair_to_trusted(pi, radio, options.repeat)
     if "music" in options.only:
         yield from music(pi, radio, options)
+    if "household" in options.only:
+        yield from bench_household.measure(pi, radio, options.repeat)
     if "calls" in options.only:
         yield from calls(Dotd(pi), radio, options)
 
@@ -148,20 +151,8 @@ def start_to_discoverable(pi: Pi, repeat: int) -> Figure:
     """From the start of the process to BlueZ saying that the adapter is discoverable."""
     times = []
     for _ in range(repeat):
-        pi.sh("systemctl stop dotd; rm -f /var/lib/dotd/*; rm -f /run/lab-bus.json")
-        pi.sh(
-            "systemd-run -q --collect --unit=lab-bus bash -c 'busctl monitor --json=short "
-            "--match=type=signal,path=/org/bluez/hci0 > /run/lab-bus.json'"
-        )
-        pi.wait_for(lambda: pi.sh("busctl list | grep -c busctl", check=False).stdout.strip() != "0")
-        pi.sh("systemctl start dotd")
-        pi.wait_for(
-            lambda: pi.sh("grep -c '\"Discoverable\".*true' /run/lab-bus.json", False).rc == 0
-        )
-        line = pi.sh("grep -m1 '\"Discoverable\".*true' /run/lab-bus.json; systemctl stop lab-bus")
-        seen = json.loads(line.stdout.splitlines()[0])["timestamp-realtime"]
-        start = pi.sh("date +%s%6N -d \"$(systemctl show --timestamp=us -P ExecMainStartTimestamp dotd)\"")
-        times.append((seen - int(start.stdout)) / 1000)
+        pi.sh("systemctl stop dotd; rm -f /var/lib/dotd/*")
+        times.append(starting.told_by_bluez(pi, starting.DISCOVERABLE))
     return Figure(
         "service start to discoverable", "ms", times, "ExecMainStartTimestamp to BlueZ's signal"
     )

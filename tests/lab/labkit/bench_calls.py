@@ -155,14 +155,14 @@ def one_of_many(taker: CallTaker, phone: Phone, air: Air) -> OneOfMany:
     )
 
 
-def first_audible(played: Recording, since: float) -> float:
+def first_audible(played: Recording, since: float, who: str = "the caller") -> float:
     """When the card first played something, after this."""
     for segment in played.segments or []:
         first = max(0, math.ceil(segment.clock.frame_at(since)))
         onset = analysis.onset(segment.samples[first:], segment.clock.rate)
         if onset is not None:
             return segment.clock.time_of(first + onset * segment.clock.rate)
-    raise GuestError("the caller was not heard in the room")
+    raise GuestError(f"{who} was not heard in the room")
 
 
 def first_heard(heard: Heard) -> float:
