@@ -2,12 +2,15 @@
 //!
 //! Invariant: listens only, which needs no capability: whatever the controller says about links is
 //! heard, and nothing else. What it says is untrusted: bytes that are no event of that kind are
-//! passed over. Where nothing can be heard, nobody is missed, and nothing else changes.
+//! passed over. While nothing can be heard, nobody is missed, which the admin is told, and nothing else
+//! changes.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SocketType};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -23,6 +26,9 @@ const CONNECTION_COMPLETE: u8 = 0x03;
 const DISCONNECTION_COMPLETE: u8 = 0x05;
 /// A link that carries data, and not the sound of a call (7.7.3).
 const ACL: u8 = 0x01;
+
+/// How long after it failed an adapter is listened to again.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// `HCIGETCONNLIST` of `net/bluetooth/hci_sock.h`: `_IOR('H', 212, int)`.
 const GET_CONNECTIONS: u32 = 0x8004_48d4;
@@ -53,9 +59,23 @@ struct ConnectionList {
 
 /// Reports how the links of an adapter end, until that is gone.
 pub(super) async fn listen(adapter: String, events: mpsc::Sender<Event>) {
-    if let Err(error) = report(&adapter, &events).await {
-        tracing::debug!(adapter, %error, "how links end is not told any more");
+    while let Err(error) = report(&adapter, &events).await {
+        if is_gone(&error) {
+            return;
+        }
+        tracing::warn!(
+            "a phone that is lost is not called, because {adapter} cannot be listened to: {error}; \
+             trying again in {} s",
+            AGAIN.as_secs()
+        );
+        tokio::time::sleep(AGAIN).await;
     }
+}
+
+/// Says whether an error means that there is no adapter any more.
+fn is_gone(error: &io::Error) -> bool {
+    let gone = [Errno::PIPE, Errno::NODEV].map(|it| Some(it.raw_os_error()));
+    error.kind() == io::ErrorKind::NotFound || gone.contains(&error.raw_os_error())
 }
 
 async fn report(adapter: &str, events: &mpsc::Sender<Event>) -> io::Result<()> {

@@ -90,7 +90,7 @@ impl Policy {
             }
         }
         if facts.connected && !was_connected {
-            self.welcome_back(phone);
+            self.linked(phone);
             self.send_away_blocked(phone, out);
         }
         if was_trusted && facts.connected && !was_connected {
@@ -243,7 +243,9 @@ impl Policy {
     fn places_taken(&self) -> BTreeSet<Address> {
         let here = self.connection.let_in.iter().copied();
         let mut taken: BTreeSet<Address> = here.filter(|it| self.is_connected(*it)).collect();
-        taken.extend(self.connection.under_way.keys());
+        // One that is called unasked yields to whoever comes.
+        let called = self.connection.under_way.keys();
+        taken.extend(called.filter(|it| !self.is_called_unasked(**it)));
         taken
     }
 
@@ -251,11 +253,12 @@ impl Policy {
     pub(super) fn is_here(&mut self, phone: Address) {
         if self.is_trusted(phone) && !self.connection.sent_away.contains(&phone) {
             self.connection.let_in.insert(phone);
+            self.welcome_back(phone);
         }
     }
 
     fn link_ended(&mut self, now: Now, phone: Address, out: &mut Orders) {
-        self.connection.let_in.remove(&phone);
+        let was_here = self.connection.let_in.remove(&phone);
         self.forget_fetching(phone);
         self.forget_music_of(phone);
         if !self.is_connected(phone) {
@@ -281,7 +284,7 @@ impl Policy {
                 });
             }
         }
-        self.part(now, phone);
+        self.part(now, phone, was_here);
     }
 
     /// Says whether a phone is called just now.
@@ -293,6 +296,12 @@ impl Policy {
     pub(super) fn is_waited_for(&self, phone: Address) -> bool {
         let under_way = self.connection.under_way.get(&phone);
         under_way.is_some_and(|attempt| !attempt.waiting.is_empty())
+    }
+
+    /// Says whether somebody waits for another phone that is called.
+    pub(super) fn is_another_waited_for(&self, phone: Address) -> bool {
+        let mut others = self.connection.under_way.iter();
+        others.any(|(other, attempt)| *other != phone && !attempt.waiting.is_empty())
     }
 
     /// Calls a phone; the answer comes with [`Policy::connect_ended`].
@@ -320,7 +329,7 @@ impl Policy {
         if let Err(owner) = self.make_room_for(phone, out) {
             return Err(self.no_room(owner));
         }
-        self.welcome_back(phone);
+        self.ask_back(phone);
         self.attempt(phone, out).waiting.push(id);
         Ok(())
     }
@@ -402,7 +411,7 @@ impl Policy {
             return;
         }
         // What fails unasked is no news: it is tried again.
-        let unasked = self.call_unasked_ended(now, phone, error.is_some());
+        let unasked = self.call_ended(now, phone, error.is_some());
         let name = self.name_of(phone);
         let result = match error {
             None => Ok(()),
@@ -428,6 +437,9 @@ impl Policy {
     pub(super) fn disconnect(&mut self, phone: Address, out: &mut Orders) -> Result<(), Rejection> {
         if self.known(phone).is_none() && !self.phones.contains_key(&phone) {
             return Err(unknown_phone(phone));
+        }
+        if !self.is_connected(phone) && self.miss_no_longer(phone) {
+            return Ok(());
         }
         if !self.is_connected(phone) {
             return Err(Rejection::new(

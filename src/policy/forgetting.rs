@@ -4,6 +4,8 @@
 //! before it has paired anew. Bonds are an adapter's: one that could not be removed, because its
 //! adapter was not there, is when it is back, whichever was used meanwhile.
 
+use std::collections::BTreeSet;
+
 use super::model::Address;
 use super::pairing::unknown_phone;
 use super::{Orders, Policy, RadioAction, Rejection, Story};
@@ -14,6 +16,7 @@ impl Policy {
             return Err(unknown_phone(phone));
         }
         let name = self.name_of(phone);
+        self.stop_music_of(phone, out);
         self.drop_calls(phone, out);
         self.memory.phones.retain(|known| known.address != phone);
         self.withdraw_admission(phone);
@@ -31,9 +34,11 @@ impl Policy {
         Ok(())
     }
 
-    /// Trusts nobody any more.
+    /// Trusts nobody any more, and has no bond left.
     pub(super) fn forget_all(&mut self, out: &mut Orders) -> Result<(), Rejection> {
-        let all: Vec<Address> = self.memory.phones.iter().map(|it| it.address).collect();
+        let trusted = self.memory.phones.iter().map(|it| it.address);
+        let bonded = self.phones.values().filter(|facts| facts.bonded);
+        let all: BTreeSet<Address> = trusted.chain(bonded.map(|it| it.address)).collect();
         all.into_iter()
             .try_for_each(|phone| self.forget(phone, out))
     }

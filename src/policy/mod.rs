@@ -129,6 +129,7 @@ impl Policy {
             actions: Vec::new(),
         };
         let out = &mut orders;
+        self.time_passes(now);
         match event {
             Event::BluetoothFound => self.bluetooth_found(out),
             Event::BluetoothLost => self.bluetooth_lost(out),

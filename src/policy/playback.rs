@@ -260,10 +260,8 @@ impl Policy {
             return;
         }
         let (address, format) = (transport.phone, transport.format);
-        self.note_heard(address);
-        let played = out.now.unix;
-        if let Some(known) = self.known_mut(address) {
-            known.last_played = Some(played);
+        if !self.takeover.mutes(id) {
+            self.note_played(address, out.now);
         }
         out.tell(Story::Playing {
             name: self.name_of(address),

@@ -2,8 +2,10 @@
 //!
 //! Invariant: one phone is called at a time, and only while nobody pairs, telephones or plays, for a
 //! page takes the radio for seconds; one that is under way when they begin is broken off. Whoever left on purpose or is never to be called is left alone
-//! until it comes or somebody asks for it. Each failure doubles the wait until the next attempt; after
-//! the time that the rules give, a phone is given up until it is missed anew.
+//! until it comes or somebody asks for it. A phone has come when it uses the speaker: a link alone may
+//! be lost again before it does. Each failure doubles the wait until the next attempt; after the time
+//! that the rules give, in which only the time counts that a page was free to use, a phone is given up
+//! until it is missed anew.
 //!
 //! ```text
 //!          link lost, start, radio back              answered, left, forgotten, given up
@@ -13,7 +15,7 @@
 //!                                          called
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::event::{Parting, Timer};
@@ -40,6 +42,11 @@ pub(super) struct Reconnect {
     broken_off: bool,
     /// How links ended that are still up as far as BlueZ has told.
     partings: BTreeMap<Address, Parting>,
+    /// Whose link has ended, nobody has told how, and who used the speaker until then.
+    were_here: BTreeSet<Address>,
+    /// Until when it is counted how long phones are missed, and whether the time since then counts.
+    counted: Duration,
+    counts: bool,
     /// When the timer fires.
     armed: Option<Duration>,
 }
@@ -64,17 +71,17 @@ struct Missing {
     failures: u32,
     due: Duration,
     due_unix: u64,
-    /// When it is given up.
-    until: Duration,
+    /// For how long it could have been called.
+    missed: Duration,
 }
 
 impl Missing {
-    fn new(now: Now, patience: Duration) -> Self {
+    fn new(now: Now) -> Self {
         Self {
             failures: 0,
             due: now.monotonic + FIRST,
             due_unix: now.unix + FIRST.as_secs(),
-            until: now.monotonic + patience,
+            missed: Duration::ZERO,
         }
     }
 
@@ -109,9 +116,23 @@ impl Policy {
     pub(super) fn miss_everybody(&mut self, now: Now) {
         self.reconnect.called = None;
         self.reconnect.partings.clear();
+        self.reconnect.were_here.clear();
+        self.miss_all(now);
+    }
+
+    fn miss_all(&mut self, now: Now) {
         let all: Vec<Address> = self.memory.phones.iter().map(|it| it.address).collect();
         for phone in all {
             self.miss(now, phone);
+        }
+    }
+
+    /// The rules say something else of how long phones are called.
+    pub(super) fn heed_patience(&mut self, now: Now, before: Duration) {
+        if self.rules.reconnect_for.is_zero() {
+            self.reconnect.missing.clear();
+        } else if before.is_zero() && self.radio.on().is_some() {
+            self.miss_all(now);
         }
     }
 
@@ -120,6 +141,7 @@ impl Policy {
         self.reconnect.missing.clear();
         self.reconnect.called = None;
         self.reconnect.partings.clear();
+        self.reconnect.were_here.clear();
     }
 
     fn miss(&mut self, now: Now, phone: Address) {
@@ -130,7 +152,7 @@ impl Policy {
         let wanted = known.is_some_and(calls_for);
         let has_key = self.phones.get(&phone).is_some_and(|facts| facts.bonded);
         if wanted && has_key && !self.is_connected(phone) && !patience.is_zero() {
-            let missing = Missing::new(now, patience);
+            let missing = Missing::new(now);
             self.reconnect.missing.entry(phone).or_insert(missing);
         }
     }
@@ -140,22 +162,33 @@ impl Policy {
         if self.is_connected(phone) {
             self.reconnect.partings.insert(phone, why);
         } else {
-            self.parted(now, phone, why);
+            let was_here = self.reconnect.were_here.remove(&phone);
+            self.parted(now, phone, was_here, why);
         }
     }
 
     /// A phone's link ended: if it is known how, that decides whether it is missed.
-    pub(super) fn part(&mut self, now: Now, phone: Address) {
+    pub(super) fn part(&mut self, now: Now, phone: Address, was_here: bool) {
         if let Some(why) = self.reconnect.partings.remove(&phone) {
-            self.parted(now, phone, why);
+            self.parted(now, phone, was_here, why);
+        } else if was_here {
+            self.reconnect.were_here.insert(phone);
         }
     }
 
-    fn parted(&mut self, now: Now, phone: Address, why: Parting) {
+    fn parted(&mut self, now: Now, phone: Address, was_here: bool, why: Parting) {
         match why {
             Parting::Lost => self.miss(now, phone),
-            Parting::Theirs => self.leave_alone(phone),
+            // A phone that was refused, or whose profiles were gone, hangs up as well.
+            Parting::Theirs if was_here => self.leave_alone(phone),
+            Parting::Theirs => {}
         }
+    }
+
+    /// A link came up: how the one before ended is of no interest any more.
+    pub(super) fn linked(&mut self, phone: Address) {
+        self.reconnect.partings.remove(&phone);
+        self.reconnect.were_here.remove(&phone);
     }
 
     /// A phone is missed, if not at once then when it has left, which it is about to.
@@ -179,11 +212,24 @@ impl Policy {
         self.set_left(phone, true);
     }
 
-    /// A phone is here, or somebody wants it to be.
+    /// A phone is here.
     pub(super) fn welcome_back(&mut self, phone: Address) {
         self.reconnect.missing.remove(&phone);
-        self.reconnect.partings.remove(&phone);
         self.set_left(phone, false);
+    }
+
+    /// Somebody wants a phone to be here.
+    pub(super) fn ask_back(&mut self, phone: Address) {
+        self.set_left(phone, false);
+    }
+
+    /// Says whether a phone is missed or called, and leaves it alone from now on.
+    pub(super) fn miss_no_longer(&mut self, phone: Address) -> bool {
+        let missed = self.next_try_of(phone).is_some();
+        if missed {
+            self.leave_alone(phone);
+        }
+        missed
     }
 
     fn set_left(&mut self, phone: Address, left: bool) {
@@ -220,12 +266,25 @@ impl Policy {
         Ok(())
     }
 
+    /// Counts the time in which whoever is missed could have been called.
+    pub(super) fn time_passes(&mut self, now: Now) {
+        let since = now.monotonic.saturating_sub(self.reconnect.counted);
+        self.reconnect.counted = now.monotonic;
+        if self.reconnect.counts {
+            for missing in self.reconnect.missing.values_mut() {
+                missing.missed += since;
+            }
+        }
+    }
+
     /// Calls whoever is due, if that disturbs nobody; else sees to it that this is done in time.
     pub(super) fn attend_to_missing(&mut self, now: Now, out: &mut Orders) {
         self.break_off(out);
+        let patience = self.rules.reconnect_for;
         self.reconnect
             .missing
-            .retain(|_, missing| now.monotonic < missing.until);
+            .retain(|_, missing| missing.missed < patience);
+        self.reconnect.counts = self.radio.on().is_some() && self.disturbs_nobody();
         if self.reconnect.missing.is_empty() || !self.may_page() {
             return;
         }
@@ -235,7 +294,9 @@ impl Policy {
             self.call_unasked(phone, out);
             return;
         }
-        let first = self.reconnect.missing.values().map(|it| it.due).min();
+        let away = self.reconnect.missing.iter();
+        let away = away.filter(|(phone, _)| !self.is_connected(**phone));
+        let first = away.map(|(_, it)| it.due).min();
         if let Some(due) = first.filter(|due| self.reconnect.armed != Some(*due)) {
             self.reconnect.armed = Some(due);
             out.push(Action::ArmTimer {
@@ -245,16 +306,19 @@ impl Policy {
         }
     }
 
-    /// Ends a call that disturbs somebody by now, unless it was answered or somebody waits for it.
+    /// Ends a call that is not wanted any more, or disturbs somebody by now, unless it was answered or
+    /// somebody waits for it.
     fn break_off(&mut self, out: &mut Orders) {
         let Some(phone) = self.reconnect.called else {
             return;
         };
-        let goes_on = self.reconnect.broken_off
-            || self.disturbs_nobody()
-            || self.is_connected(phone)
-            || self.is_waited_for(phone);
-        if !goes_on {
+        let wanted = self.is_waited_for(phone)
+            || self.reconnect.missing.contains_key(&phone)
+                && self.disturbs_nobody()
+                && self.room_for(phone)
+                && !self.is_another_waited_for(phone);
+        let goes_on = self.is_trusted(phone) && wanted;
+        if !goes_on && !self.reconnect.broken_off && !self.is_connected(phone) {
             self.reconnect.broken_off = true;
             out.radio(RadioAction::BreakOff { phone });
         }
@@ -282,20 +346,21 @@ impl Policy {
     fn who_is_next(&self, now: Now) -> Option<Address> {
         let is_due = |phone: &&TrustedPhone| {
             let missing = self.reconnect.missing.get(&phone.address);
-            missing.is_some_and(|missing| missing.due <= now.monotonic)
+            let due = missing.is_some_and(|missing| missing.due <= now.monotonic);
+            due && !self.is_connected(phone.address)
         };
         let due = self.memory.phones.iter().filter(is_due);
         let first = due.max_by_key(|it| (it.preference.rank(), it.last_played, it.last_seen));
         first.map(|phone| phone.address)
     }
 
-    /// An attempt ended; says whether it was one of these, which nobody waits for.
-    pub(super) fn call_unasked_ended(&mut self, now: Now, phone: Address, failed: bool) -> bool {
-        if self.reconnect.called != Some(phone) {
-            return false;
+    /// An attempt ended, asked for or not; says whether nobody had asked when it began.
+    pub(super) fn call_ended(&mut self, now: Now, phone: Address, failed: bool) -> bool {
+        let unasked = self.reconnect.called == Some(phone);
+        let broken_off = unasked && std::mem::take(&mut self.reconnect.broken_off);
+        if unasked {
+            self.reconnect.called = None;
         }
-        self.reconnect.called = None;
-        let broken_off = std::mem::take(&mut self.reconnect.broken_off);
         let speaker = self.radio.address().unwrap_or(phone);
         if let Some(missing) = self.reconnect.missing.get_mut(&phone) {
             // One that was broken off says nothing of the phone.
@@ -306,7 +371,12 @@ impl Policy {
         if !failed {
             self.reconnect.missing.remove(&phone);
         }
-        true
+        unasked
+    }
+
+    /// Says whether a phone is called that nobody waits for.
+    pub(super) fn is_called_unasked(&self, phone: Address) -> bool {
+        self.reconnect.called == Some(phone) && !self.is_waited_for(phone)
     }
 
     /// Returns when a phone is called next.
@@ -314,7 +384,8 @@ impl Policy {
         if self.reconnect.called == Some(phone) {
             return Some(NextTry::Now);
         }
-        let missing = self.reconnect.missing.get(&phone)?;
+        let away = !self.is_connected(phone);
+        let missing = self.reconnect.missing.get(&phone).filter(|_| away)?;
         Some(NextTry::At(missing.due_unix))
     }
 }
@@ -333,7 +404,7 @@ mod tests {
             unix: 0,
         };
         let waits = |speaker| -> Vec<f64> {
-            let mut missing = Missing::new(now, LONGEST);
+            let mut missing = Missing::new(now);
             let wait = |_| {
                 missing.put_off(now, PHONE, speaker);
                 missing.due.as_secs_f64()

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::model::Address;
+use super::model::{Address, Now};
 use super::player::{Player, PlayerCommand, Track};
 use super::snapshot::PlayerStatus;
 use super::{Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
@@ -16,7 +16,7 @@ use super::{Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
 #[derive(Debug, Default)]
 pub(super) struct Remote {
     players: BTreeMap<Address, Seen>,
-    /// Whose music was heard last.
+    /// Whose music was heard last since we started.
     last_heard: Option<Address>,
 }
 
@@ -74,9 +74,28 @@ impl Policy {
         }
     }
 
-    /// The music of a phone is heard.
-    pub(super) fn note_heard(&mut self, phone: Address) {
+    /// The music of a phone was heard, and it was no ping.
+    pub(super) fn note_heard(&mut self, phone: Address, now: Now) {
         self.remote.last_heard = Some(phone);
+        self.note_played(phone, now);
+    }
+
+    /// A phone plays: that is remembered beyond the next start.
+    pub(super) fn note_played(&mut self, phone: Address, now: Now) {
+        if let Some(known) = self.known_mut(phone) {
+            known.last_played = Some(now.unix);
+        }
+    }
+
+    /// Returns who had the speaker last, also before we started.
+    fn had_it_last(&self) -> Option<Address> {
+        let known = self
+            .memory
+            .phones
+            .iter()
+            .filter(|it| it.last_played.is_some());
+        let before = || known.max_by_key(|it| it.last_played).map(|it| it.address);
+        self.remote.last_heard.or_else(before)
     }
 
     /// Returns what a phone's player does.
@@ -124,7 +143,7 @@ impl Policy {
             return self.named_for_buttons(phone);
         }
         let could = |phone: &Address| self.is_trusted(*phone) && self.is_connected(*phone);
-        let had_it = || self.remote.last_heard;
+        let had_it = || self.had_it_last();
         if let Some(phone) = self.takeover.turn().or_else(had_it).filter(could) {
             return Ok(phone);
         }

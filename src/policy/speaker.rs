@@ -68,6 +68,7 @@ impl Policy {
         self.name_changed(name_before, out);
         self.ceiling_changed(volumes, out);
         self.heed_call_rules(now, out);
+        self.heed_patience(now, old.reconnect_for);
         out.tell(Story::ConfigApplied);
     }
 

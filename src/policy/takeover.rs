@@ -245,6 +245,9 @@ impl Policy {
         };
         let left = self.takeover.playing.remove(at);
         let settled = self.takeover.settles_in(&left, now).is_zero();
+        if settled && !self.takeover.mutes(id) {
+            self.note_heard(left.phone, out.now);
+        }
         if self.rules.takeover == TakeoverRule::Hold && settled && !self.takeover.mutes(id) {
             self.takeover.kept = Some(Kept {
                 phone: left.phone,

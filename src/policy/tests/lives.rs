@@ -8,6 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::invariants::Observer;
 use super::takeover::{CARA, ringing};
@@ -221,26 +222,40 @@ impl Dice {
     }
 }
 
-/// A life of a family, and all that happened in it.
+/// How a life that is written down begins.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Beginning {
+    takeover: TakeoverRule,
+}
+
+/// A life, and all that happened in it.
 struct Watched {
     life: Life,
     observer: Observer,
+    /// Nothing if it is not a family's.
+    beginning: Option<Beginning>,
     record: Vec<Stamped>,
 }
 
 impl Watched {
-    fn with(rule: TakeoverRule) -> Self {
+    fn new(memory: Memory) -> Self {
+        Self {
+            life: Life::new(memory),
+            observer: Observer::default(),
+            beginning: None,
+            record: Vec::new(),
+        }
+    }
+
+    /// A family whose phones are here.
+    fn family(beginning: Beginning) -> Self {
         let phones = FAMILY.map(|(phone, name)| trusted(phone, name)).into();
-        let mut life = Life::new(Memory {
+        let mut watched = Self::new(Memory {
             phones,
             ..Memory::default()
         });
-        life.policy.rules.takeover = rule;
-        let mut watched = Self {
-            life,
-            observer: Observer::default(),
-            record: Vec::new(),
-        };
+        watched.life.policy.rules.takeover = beginning.takeover;
+        watched.beginning = Some(beginning);
         watched.happens(Event::AdapterSeen(adapter()));
         watched.happens(Event::InventoryTaken {
             phones: FAMILY.map(|(phone, name)| bonded(phone, name)).into(),
@@ -256,6 +271,7 @@ impl Watched {
                 },
             });
         }
+        watched.record.clear();
         watched
     }
 
@@ -270,18 +286,46 @@ impl Watched {
         let orders = self.life.taken();
         self.observer.check(&self.life, &event, &trusted, &orders);
     }
+
+    /// Writes it down, to be lived again.
+    fn written(&self) -> String {
+        let beginning = self
+            .beginning
+            .iter()
+            .map(|it| serde_json::to_string(it).unwrap());
+        let lines = self
+            .record
+            .iter()
+            .map(|it| serde_json::to_string(it).unwrap());
+        beginning.chain(lines).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Lives what was written down.
+    fn again(written: &str) -> Self {
+        let mut lines = written.lines().peekable();
+        let beginning = lines.peek().and_then(|it| serde_json::from_str(it).ok());
+        let mut watched = match beginning {
+            Some(beginning) => {
+                lines.next();
+                Self::family(beginning)
+            }
+            None => Self::new(Memory::default()),
+        };
+        for line in lines {
+            let Stamped { now, event } = serde_json::from_str(line).unwrap();
+            watched.life.seconds = now.monotonic.as_secs();
+            watched.happens(event);
+        }
+        watched
+    }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let lines = self
-                .record
-                .iter()
-                .map(|it| serde_json::to_string(it).unwrap());
             let file = std::env::temp_dir().join("dotd-life.jsonl");
             // What shrinks overwrites what it came from.
-            fs::write(&file, lines.collect::<Vec<_>>().join("\n")).unwrap();
+            fs::write(&file, self.written()).unwrap();
         }
     }
 }
@@ -300,7 +344,7 @@ proptest! {
         rule in 0..RULES.len(),
         dice in proptest::collection::vec(any::<u32>(), 1..12),
     ) {
-        let mut watched = Watched::with(RULES[rule]);
+        let mut watched = Watched::family(Beginning { takeover: RULES[rule] });
         for dice in dice {
             let (event, pause) = Dice(dice).event();
             watched.life.wait(pause);
@@ -315,14 +359,20 @@ fn a_life_that_was_written_down_can_be_lived_again() {
     let file = file.unwrap_or_else(|| {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/replay/a-first-day.jsonl")
     });
-    let mut life = Life::new(Memory::default());
-    let mut observer = Observer::default();
-    for line in fs::read_to_string(file).unwrap().lines() {
-        let Stamped { now, event } = serde_json::from_str(line).unwrap();
-        life.seconds = now.monotonic.as_secs();
-        let known = life.policy.memory().phones.iter();
-        let trusted: Vec<Address> = known.map(|it| it.address).collect();
-        let orders = life.policy.handle(now, event.clone());
-        observer.check(&life, &event, &trusted, &orders);
+    Watched::again(&fs::read_to_string(file).unwrap());
+}
+
+#[test]
+fn what_is_written_of_a_life_is_all_of_it() {
+    for takeover in RULES {
+        let mut lived = Watched::family(Beginning { takeover });
+        for dice in (0_u32..200).map(|it| it.wrapping_mul(0x9E37_79B9)) {
+            let (event, pause) = Dice(dice).event();
+            lived.life.wait(pause);
+            lived.happens(event);
+        }
+        let again = Watched::again(&lived.written());
+        assert_eq!(again.life.policy.memory(), lived.life.policy.memory());
+        assert_eq!(again.life.policy.snapshot(), lived.life.policy.snapshot());
     }
 }

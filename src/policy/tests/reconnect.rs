@@ -263,6 +263,124 @@ fn call_that_was_answered_or_asked_for_is_not_broken_off() {
 }
 
 #[test]
+fn somebody_who_asked_in_vain_ends_nothing() {
+    let mut life = Life::begins_without(vec![trusted(ANNA, "Anna")]);
+    life.reconnect_timer(1);
+    let call = life.called()[0];
+    life.no_answer(call);
+    life.ask(Request::Connect { phone: ANNA });
+    let call = life.called()[0];
+    life.no_answer(call);
+    life.reconnect_timer(100);
+    assert_eq!(life.called().len(), 1, "she is still missed");
+}
+
+#[test]
+fn link_alone_is_no_coming_and_its_end_no_leaving() {
+    for why in [Parting::Lost, Parting::Theirs] {
+        let mut life = Life::begins_without(vec![trusted(ANNA, "Anna")]);
+        let mut calls = 0;
+        for _ in 0..1_000 {
+            life.reconnect_timer(1);
+            if let [call] = life.called()[..] {
+                calls += 1;
+                life.tell(Event::PhoneSeen(bonded(ANNA, "Anna")));
+                life.no_answer(call);
+                life.parts(ANNA, "Anna", why);
+            }
+        }
+        assert!((8..25).contains(&calls), "{why:?}: called {calls} times");
+        assert!(!life.policy.memory().phones[0].left, "{why:?}");
+    }
+}
+
+#[test]
+fn call_that_nobody_asked_for_yields_its_place_to_who_comes() {
+    let mut life = Life::begins_without(vec![trusted(ANNA, "Anna"), trusted(BEN, "Ben")]);
+    life.policy.rules.max_connected = 1;
+    life.reconnect_timer(1);
+    let [(called, _)] = life.called()[..] else {
+        panic!("one is called")
+    };
+    let (comes, name) = if called == ANNA {
+        (BEN, "Ben")
+    } else {
+        (ANNA, "Anna")
+    };
+    life.tell(Event::PhoneSeen(bonded(comes, name)));
+    life.tell(Event::AgentAsked {
+        id: QuestionId(1),
+        phone: bonded(comes, name),
+        question: service(MUSIC),
+    });
+    let orders = life.radio();
+    let allowed = RadioAction::AnswerAgent {
+        id: QuestionId(1),
+        allow: true,
+    };
+    assert!(orders.contains(&allowed), "{orders:?}");
+    assert!(
+        orders.contains(&RadioAction::BreakOff { phone: called }),
+        "{orders:?}"
+    );
+}
+
+#[test]
+fn time_in_which_nobody_may_be_called_does_not_count() {
+    let mut life = Life::begins_without(vec![trusted(ANNA, "Anna"), trusted(BEN, "Ben")]);
+    life.tell(Event::PhoneSeen(bonded(BEN, "Ben")));
+    let music = life.music(BEN);
+    life.reconnect_timer(60 * 60);
+    assert_eq!(life.called(), []);
+    life.tell(Event::TransportChanged {
+        transport: music,
+        state: TransportState::Idle,
+    });
+    assert_eq!(life.called().len(), 1, "she was not given up");
+}
+
+#[test]
+fn who_is_not_wanted_any_more_is_not_called_on() {
+    let unwanted = [
+        Request::Prefer {
+            phone: ANNA,
+            preference: Preference::Never,
+        },
+        Request::Block {
+            phone: ANNA,
+            blocked: true,
+        },
+        Request::Forget { phone: ANNA },
+        Request::Disconnect { phone: ANNA },
+    ];
+    for request in unwanted {
+        let mut life = Life::begins_without(vec![trusted(ANNA, "Anna")]);
+        life.reconnect_timer(1);
+        let call = life.called()[0];
+        life.ask(request.clone());
+        let orders = life.radio();
+        let broken_off = orders.contains(&RadioAction::BreakOff { phone: ANNA });
+        assert!(broken_off, "{request:?}: {orders:?}");
+        life.no_answer(call).reconnect_timer(100);
+        assert_eq!(life.called(), [], "{request:?}");
+    }
+}
+
+#[test]
+fn patience_that_is_configured_anew_holds_at_once() {
+    let mut life = Life::begins_without(vec![trusted(ANNA, "Anna")]);
+    let mut rules = life.policy.rules.clone();
+    let patience = std::mem::replace(&mut rules.reconnect_for, Duration::ZERO);
+    life.tell(Event::ConfigLoaded(rules.clone()));
+    life.reconnect_timer(100);
+    assert_eq!(life.called(), []);
+    rules.reconnect_for = patience;
+    life.tell(Event::ConfigLoaded(rules));
+    life.reconnect_timer(1);
+    assert_eq!(life.called().len(), 1);
+}
+
+#[test]
 fn who_does_not_answer_is_called_ever_more_seldom_and_given_up() {
     let mut life = Life::begins_without(vec![trusted(ANNA, "Anna")]);
     let mut times = Vec::new();

@@ -124,11 +124,12 @@ fn buttons_are_those_of_who_plays_or_did_last() {
         transport: ben.clone(),
     });
     assert_eq!(life.next_track(None), Ok(BEN));
-    life.stops(&ben);
+    life.wait(60).stops(&ben);
     assert_eq!(life.next_track(None), Ok(BEN), "he did last");
     let anna = life.music(ANNA);
     assert_eq!(life.next_track(None), Ok(ANNA));
     life.stops(&anna);
+    assert_eq!(life.next_track(None), Ok(BEN), "that was but a ping");
     life.tell(Event::PhoneSeen(PhoneFacts {
         connected: false,
         ..bonded(BEN, "Ben")
