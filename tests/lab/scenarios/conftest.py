@@ -109,7 +109,10 @@ class Speaker:
         self.wait_connected(phone, True)
 
     def part(self, phone) -> None:
-        """The phone leaves, and the speaker has noticed."""
+        """The phone leaves, and the speaker has noticed. BlueZ reads the services of a phone a second
+        after it has paired, and calls it for that if it has left before."""
+        info = f"bluetoothctl info {phone.address}"
+        self.pi.wait_for(lambda: "UUID:" in self.pi.sh(info).stdout, what=f"{phone.name}'s services")
         phone.disconnect()
         self.wait_connected(phone, False)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from bumble import avc, avrcp, core
+from bumble import avc, avrcp, core, l2cap
 from bumble.device import Connection
 
 from labkit import clock
@@ -26,6 +26,7 @@ from labkit.phone.target import Setting, Target
 
 CONTROLLER_RECORD = 0x00010003
 _AVRCP_VERSION = (1, 5)
+_GIVING_WAY_SECONDS = 2.0
 _OLD_SLIDER = avrcp.ControllerFeatures.CATEGORY_1
 _SLIDER = _OLD_SLIDER | avrcp.ControllerFeatures.CATEGORY_2
 _PLAYER = (
@@ -74,8 +75,21 @@ class RemoteControl:
         """Connects AVRCP when the speaker offers it and has not connected it itself."""
         if self.connected or not await offers(link, core.BT_AV_REMOTE_CONTROL_TARGET_SERVICE):
             return
-        if not self.connected:  # The speaker may have been quicker while we asked.
+        if self.connected:  # The speaker was quicker while we asked.
+            return
+        try:
             await self.protocol.connect(link)
+        except l2cap.L2capError:
+            # Where both connect at once, both give way and try again (AVRCP 1.6.2, 4.1.1).
+            if not await self._speaker_connects():
+                await self.protocol.connect(link)
+
+    async def _speaker_connects(self) -> bool:
+        """Gives the speaker time to be the one that connects; says whether it was."""
+        deadline = clock.now() + _GIVING_WAY_SECONDS
+        while not self.connected and clock.now() < deadline:
+            await asyncio.sleep(0.05)
+        return self.connected
 
     # The volume
 
