@@ -163,11 +163,13 @@ pub(super) async fn disconnect(adapter: &Adapter, phone: Address) -> Result<(), 
 pub(super) async fn break_off(adapter: &Adapter, phone: Address) -> Result<(), BluetoothError> {
     let what = "stop calling a phone";
     let called = device(adapter, phone, what)?;
-    let answered = called.is_connected().await;
-    if answered.map_err(BluetoothError::refused(what))? {
-        return Ok(());
+    match called.is_connected().await {
+        Ok(true) => Ok(()),
+        Ok(false) => disconnect(adapter, phone).await,
+        // It was forgotten meanwhile, and its page broken off with that.
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(BluetoothError::refused(what)(error)),
     }
-    disconnect(adapter, phone).await
 }
 
 /// Clears BlueZ's trusted flag, with which a phone would use services without our agent being asked.

@@ -142,7 +142,7 @@ impl Bluetooth {
         }
     }
 
-    /// Takes the socket of a transport in state pending. Dropping it lets the transport go.
+    /// Takes the socket of a transport in state pending.
     ///
     /// # Errors
     /// When BlueZ does not hand it out, most often because the phone has stopped meanwhile.

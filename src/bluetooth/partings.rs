@@ -10,13 +10,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SocketType};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
-use super::hci::{self, BTPROTO_HCI, EVENT, LONGEST_EVENT};
+use super::hci::{self, BTPROTO_HCI, EVENT, HciError, LONGEST_EVENT};
 use super::socket;
 use crate::policy::event::{Event, Parting};
 use crate::policy::model::Address;
@@ -59,23 +58,21 @@ struct ConnectionList {
 
 /// Reports how the links of an adapter end, until that is gone.
 pub(super) async fn listen(adapter: String, events: mpsc::Sender<Event>) {
+    let mut told = false;
     while let Err(error) = report(&adapter, &events).await {
-        if is_gone(&error) {
+        let error = HciError::from(error);
+        if matches!(error, HciError::Gone) {
             return;
         }
-        tracing::warn!(
-            "a phone that is lost is not called, because {adapter} cannot be listened to: {error}; \
-             trying again in {} s",
-            AGAIN.as_secs()
-        );
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(
+                "a phone that is lost is not called, because {adapter} cannot be listened to: {error}; \
+                 trying again every {} s",
+                AGAIN.as_secs()
+            );
+        }
         tokio::time::sleep(AGAIN).await;
     }
-}
-
-/// Says whether an error means that there is no adapter any more.
-fn is_gone(error: &io::Error) -> bool {
-    let gone = [Errno::PIPE, Errno::NODEV].map(|it| Some(it.raw_os_error()));
-    error.kind() == io::ErrorKind::NotFound || gone.contains(&error.raw_os_error())
 }
 
 async fn report(adapter: &str, events: &mpsc::Sender<Event>) -> io::Result<()> {

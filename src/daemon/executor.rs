@@ -36,13 +36,12 @@ pub(super) struct Streams {
     figures: Figures,
     events: mpsc::Sender<Event>,
     late: mpsc::UnboundedSender<Late>,
-    /// Counts starts, so that a socket that comes too late is told from the one that is wanted.
-    starts: u64,
+    /// How many questions for the socket of a transport are not answered yet.
+    asked: HashMap<TransportId, usize>,
 }
 
 /// A stream from its order on; its socket comes later.
 struct Playing {
-    start: u64,
     spec: StreamSpec,
     format: StreamFormat,
     stream: Option<a2dp::Stream>,
@@ -58,7 +57,6 @@ pub(super) enum Late {
 /// A socket that was acquired, or not.
 pub(super) struct LateStream {
     transport: TransportId,
-    start: u64,
     socket: Result<MediaSocket, BluetoothError>,
 }
 
@@ -149,34 +147,34 @@ impl Executor {
     /// Acquires a transport, or gives the sound of one that was acquired to PipeWire anew.
     fn start(&mut self, id: TransportId, spec: StreamSpec, format: StreamFormat) {
         if let Some(playing) = self.streams.playing.get_mut(&id) {
-            playing.spec = spec.clone();
+            playing.spec = spec;
             if let Some(stream) = &playing.stream {
-                self.audio.play(StreamKey::Music(id), spec, stream.source());
+                let (key, spec) = (StreamKey::Music(id), playing.spec.clone());
+                self.audio.play(key, spec, stream.source());
+                return;
             }
-            return;
+        } else {
+            let playing = Playing {
+                spec,
+                format,
+                stream: None,
+            };
+            self.streams.playing.insert(id.clone(), playing);
         }
-        self.streams.starts += 1;
-        let start = self.streams.starts;
-        let playing = Playing {
-            start,
-            spec,
-            format,
-            stream: None,
-        };
-        self.streams.playing.insert(id.clone(), playing);
-        let (socket, late) = (
-            self.bluetooth.acquire(id.clone()),
-            self.streams.late.clone(),
-        );
+        self.acquire(id);
+    }
+
+    /// Asks for the socket of a transport, even if an earlier question is not answered: that may have
+    /// been overtaken by a suspend, and be refused.
+    fn acquire(&mut self, transport: TransportId) {
+        *self.streams.asked.entry(transport.clone()).or_default() += 1;
+        let socket = self.bluetooth.acquire(transport.clone());
+        let late = self.streams.late.clone();
         tokio::spawn(async move {
             let socket = socket.await;
-            let arrived = LateStream {
-                transport: id,
-                start,
-                socket,
-            };
             // Fails only when the daemon is ending; the socket closes then.
-            late.send(Late::Stream(arrived)).ok();
+            late.send(Late::Stream(LateStream { transport, socket }))
+                .ok();
         });
     }
 
@@ -191,15 +189,13 @@ impl Executor {
 
     /// Plays what comes out of a socket.
     fn stream_arrived(&mut self, late: LateStream) {
-        let LateStream {
-            transport,
-            start,
-            socket,
-        } = late;
+        let LateStream { transport, socket } = late;
+        let last = self.streams.answered(&transport);
         let Some(playing) = self.streams.playing.get_mut(&transport) else {
             return;
         };
-        if playing.start != start {
+        // Any socket will do, and BlueZ gives one: whoever asks again is refused.
+        if playing.stream.is_some() || (socket.is_err() && !last) {
             return;
         }
         let events = self.streams.events.clone();
@@ -254,13 +250,24 @@ impl Streams {
             figures: Figures::default(),
             events,
             late,
-            starts: 0,
+            asked: HashMap::new(),
         }
     }
 
     /// Returns a handle that reads the figures of whatever plays.
     pub(super) fn figures(&self) -> Figures {
         self.figures.clone()
+    }
+
+    /// Notes an answer to a question for a socket, and says whether it was the last that was due.
+    fn answered(&mut self, transport: &TransportId) -> bool {
+        let left = self.asked.get(transport).map_or(0, |asked| asked - 1);
+        if left == 0 {
+            self.asked.remove(transport);
+        } else {
+            self.asked.insert(transport.clone(), left);
+        }
+        left == 0
     }
 
     fn remove(&mut self, transport: &TransportId) {

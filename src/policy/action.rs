@@ -159,6 +159,11 @@ pub enum RadioAction {
         /// AVRCP absolute volume, 0 to 127.
         avrcp: u8,
     },
+    /// Give up a socket that BlueZ believes to be ours and that nothing reads.
+    ReleaseTransport {
+        /// Whose.
+        transport: TransportId,
+    },
     /// Tell the phone how late its sound comes out.
     SetTransportDelay {
         /// Which transport.

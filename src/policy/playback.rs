@@ -120,11 +120,32 @@ impl Policy {
         let Some(transport) = self.playback.transports.get_mut(id) else {
             return;
         };
-        transport.state = state;
+        let before = std::mem::replace(&mut transport.state, state);
         match state {
-            TransportState::Pending => self.begin(id, out),
+            TransportState::Pending => {
+                // It stopped and began again before BlueZ came to tell that it had stopped.
+                if before == TransportState::Active {
+                    self.stop(id, out);
+                }
+                self.begin(id, out);
+            }
             TransportState::Idle => self.stop(id, out),
-            TransportState::Active => {}
+            TransportState::Active => self.disown(id, out),
+        }
+    }
+
+    /// BlueZ has handed out the socket. A suspend that overtook it has ended the stream already: kept,
+    /// the transport would stay active, and the phone's next start would not be told (BlueZ 5.82).
+    fn disown(&self, id: &TransportId, out: &mut Orders) {
+        if self
+            .playback
+            .transports
+            .get(id)
+            .is_some_and(|it| !it.started)
+        {
+            out.radio(RadioAction::ReleaseTransport {
+                transport: id.clone(),
+            });
         }
     }
 

@@ -1,7 +1,8 @@
 //! Transports: the socket that music comes out of, and what we tell the phone about it.
 //!
-//! Invariant: a socket handed out belongs to whoever asked; BlueZ releases the transport when it is
-//! dropped. It has to be dropped when the transport goes idle, because BlueZ does not close it then.
+//! Invariant: a socket handed out belongs to whoever asked. BlueZ does not see it dropped: it takes the
+//! transport back when the phone suspends, or when it is released. It has to be dropped when the
+//! transport goes idle, because BlueZ does not close it then.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -42,6 +43,27 @@ pub(in super::super) async fn acquire(
         fd: fd.into(),
         read_mtu,
     })
+}
+
+/// Gives a transport back that was handed out after the phone had suspended.
+///
+/// # Errors
+/// When BlueZ says no. A transport that is not ours (any more), or gone, is no error.
+pub(in super::super) async fn release(
+    session: &Session,
+    transport: &TransportId,
+) -> Result<(), BluetoothError> {
+    let what = "give up the socket of a stream";
+    let method = (TRANSPORT, "Release");
+    match session.call(what, &transport.0, method, &()).await {
+        Err(error)
+            if error.says("org.bluez.Error.NotAuthorized")
+                || error.says("org.freedesktop.DBus.Error.UnknownObject") =>
+        {
+            Ok(())
+        }
+        answer => answer.map(drop),
+    }
 }
 
 /// Moves the phone's slider.

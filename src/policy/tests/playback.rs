@@ -36,6 +36,54 @@ fn music_starts_stops_and_is_told_when_it_is_heard() {
 }
 
 #[test]
+fn a_socket_that_a_suspend_has_overtaken_is_given_back() {
+    let mut life = Life::with_anna();
+    let id = life.music(ANNA);
+    let tell = |life: &mut Life, state| {
+        life.taken();
+        let transport = id.clone();
+        life.tell(Event::TransportChanged { transport, state });
+        life.taken()
+    };
+    let transport = id.clone();
+    let release = Action::Radio(RadioAction::ReleaseTransport { transport });
+    assert!(!tell(&mut life, TransportState::Active).contains(&release));
+    tell(&mut life, TransportState::Idle);
+    assert_eq!(tell(&mut life, TransportState::Active), [release]);
+    tell(&mut life, TransportState::Idle);
+    let begun = tell(&mut life, TransportState::Pending);
+    assert!(
+        begun
+            .iter()
+            .any(|it| matches!(it, Action::Stream(StreamAction::Start { .. })))
+    );
+}
+
+#[test]
+fn a_stop_that_bluez_did_not_come_to_tell_is_one() {
+    let mut life = Life::with_a_family();
+    let id = life.music(ANNA);
+    let told = |life: &mut Life, state| {
+        let transport = id.clone();
+        life.tell(Event::TransportChanged { transport, state });
+    };
+    told(&mut life, TransportState::Active);
+    life.wait(60).music(BEN);
+    assert_eq!(life.policy.takeover.heard(), Some(BEN));
+    life.taken();
+    told(&mut life, TransportState::Pending);
+    let orders: Vec<_> = life.taken().into_iter().collect();
+    let place = |wanted: fn(&StreamAction) -> bool| {
+        let found = |it: &Action| matches!(it, Action::Stream(order) if wanted(order));
+        orders.iter().position(found)
+    };
+    let stopped = place(|it| matches!(it, StreamAction::Stop { .. }));
+    let begun = place(|it| matches!(it, StreamAction::Start { .. }));
+    assert!(stopped.is_some() && stopped < begun, "{orders:?}");
+    assert_eq!(life.policy.takeover.heard(), Some(ANNA));
+}
+
+#[test]
 fn a_stream_is_ready_before_the_phone_plays_and_until_it_leaves() {
     let mut life = Life::with_anna();
     let id = life.music(ANNA);

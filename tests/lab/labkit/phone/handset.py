@@ -35,6 +35,9 @@ Confirm = Callable[[int], bool]
 SMARTPHONE = 0x5A020C
 """Class of device: a phone, smart phone, with networking, capturing, transfer and telephony."""
 
+_NOBODY_PSM = 0x10EF
+"""A dynamic one that no service of the speaker's has."""
+
 _L2CAP_FEATURES = (L2CAP_Information_Request.ExtendedFeatures.FIXED_CHANNELS,)
 """No enhanced retransmission mode: browsing.py says why."""
 
@@ -202,6 +205,15 @@ class Handset:
         except L2capError as refusal:
             self.log.add("channel-refused", psm=psm, result=refusal.error_code)
             raise
+
+    async def arrived(self) -> None:
+        """Waits until the speaker's kernel has all that was sent by now: it answers in order, and this
+        by itself."""
+        try:
+            await self.link.create_l2cap_channel(ClassicChannelSpec(psm=_NOBODY_PSM))
+        except L2capError:
+            return
+        raise PhoneError("the speaker listens where nobody should")
 
     async def hang_up(self) -> None:
         """Disconnects the link, if there is one."""

@@ -281,6 +281,11 @@ class Phone(Calling, Listening):
         """Pauses the piece and suspends the stream."""
         self._do("suspend", self._player.suspend(), timeout)
 
+    def stutter(self, starts: bool, timeout: float = 5.0) -> None:
+        """Suspends the stream and, if it `starts` it again, does that in the same breath. Returns when
+        both have reached the speaker's kernel, whether or not bluetoothd has read them."""
+        self._do("stutter", self._player.stutter(starts), timeout)
+
     def resume(self, timeout: float = 5.0) -> None:
         """Goes on with the paused piece."""
         self._do("resume", self._player.resume(), timeout)

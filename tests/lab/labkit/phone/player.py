@@ -88,6 +88,14 @@ class Player:
         async with self._busy:
             await self._pause(PlayStatus.PAUSED)
 
+    async def stutter(self, starts: bool) -> None:
+        """Suspends the stream, and starts it again at once if it does."""
+        async with self._busy:
+            if not starts:
+                await self._stop_sending()
+            await self.source.stutter(starts)
+            await self._handset.arrived()
+
     async def resume(self) -> None:
         """Goes on with the paused piece where it stopped."""
         async with self._busy:

@@ -45,6 +45,7 @@ class A2dpSource:
         self.stream: avdtp.Stream | None = None
         self.sbc: Sbc | None = None
         self._suspending = False
+        self._unanswered: list[asyncio.Future] = []
         self.on_opened: Callable[[], None] = lambda: None
         self.on_suspended: Callable[[], None] = lambda: None
         self.on_closed: Callable[[str], None] = lambda why: None
@@ -114,6 +115,18 @@ class A2dpSource:
         finally:
             self._suspending = False
         self._log.add("stream", state="suspended", by="phone")
+
+    async def stutter(self, starts: bool) -> None:
+        """Suspends, and starts again in the same breath if it does; waits for no answer."""
+        stream, protocol = self._require_stream(), self._require_protocol()
+        seids = [stream.remote_endpoint.seid]
+        commands = [protocol.suspend(seids)]
+        if starts:
+            commands.append(protocol.start(seids))
+        self._unanswered = [asyncio.ensure_future(each) for each in commands]
+        await asyncio.sleep(0)  # They are sent.
+        if not starts:
+            stream.change_state(State.OPEN)
 
     async def close(self) -> None:
         """Closes the stream and its media channel; the signalling channel stays."""
