@@ -127,8 +127,9 @@ fn rooms_know_only_whom_they_may() {
 fn the_pure_rooms_have_no_io_and_no_clock() {
     let mut broken = Vec::new();
     for (inside, path) in all() {
-        // A pure room's tests may write down what they broke.
-        if !PURE.iter().any(|pure| inside.starts_with(pure)) || inside.contains("/tests/") {
+        // This test writes down the life that it broke.
+        let writes = inside == "policy/tests/lives.rs";
+        if writes || !PURE.iter().any(|pure| inside.starts_with(pure)) {
             continue;
         }
         for (number, line) in code(&path).iter().enumerate() {

@@ -87,7 +87,8 @@ impl Speaker {
         self.requests.put(Request::ForgetAll).await
     }
 
-    /// Has nothing heard, whatever plays, or all again; for good. A volume that is turned ends it.
+    /// Has nothing heard, whatever plays, or all again; for good. A volume that is turned ends it, and so
+    /// does a call that is answered here.
     async fn set_muted(&self, muted: bool) -> Result<(), Error> {
         self.requests.put(Request::Mute { muted }).await
     }

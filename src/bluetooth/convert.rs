@@ -133,6 +133,7 @@ pub(super) fn adapter_facts(
         wide_band,
         discoverable: flag("Discoverable"),
         pairable: flag("Pairable"),
+        discovering: flag("Discovering"),
         alias: property(properties, "Alias").unwrap_or_default(),
         class: property(properties, "Class").unwrap_or_default(),
     })

@@ -112,6 +112,11 @@ impl BluetoothError {
         }
     }
 
+    /// Says whether a socket was asked for too late: its phone has stopped, and BlueZ tells that.
+    pub fn has_stopped(&self) -> bool {
+        self.says("org.bluez.Error.NotAvailable")
+    }
+
     /// Says whether bluetoothd answered with the D-Bus error `name`.
     pub(super) fn says(&self, name: &str) -> bool {
         let Self::Refused { source, .. } = self else {

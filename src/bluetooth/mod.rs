@@ -154,6 +154,18 @@ impl Bluetooth {
         async move { media::transport::acquire(&session, &transport).await }
     }
 
+    /// Gives the socket of a transport back. One that is not ours (any more) is given back already.
+    ///
+    /// # Errors
+    /// When BlueZ says no.
+    pub fn give_back(
+        &self,
+        transport: TransportId,
+    ) -> impl Future<Output = Result<(), BluetoothError>> + Send + use<> {
+        let session = self.session.clone();
+        async move { media::transport::release(&session, &transport).await }
+    }
+
     /// Lets the phone that asked question `id` open its voice link.
     ///
     /// # Errors

@@ -170,8 +170,7 @@ impl Orders {
             | RadioAction::ConnectMusic { .. }
             | RadioAction::ReadServices { .. }
             | RadioAction::Disconnect { .. }
-            | RadioAction::RemoveBond { .. }
-            | RadioAction::ReleaseTransport { .. } => self.wait_for_phone(action),
+            | RadioAction::RemoveBond { .. } => self.wait_for_phone(action),
             RadioAction::SetTransportVolume { transport, avrcp } => {
                 transport::set_volume(session, &transport, avrcp).await
             }
@@ -198,9 +197,6 @@ impl Orders {
                 RadioAction::ReadServices { phone } => device::read_services(&adapter, phone).await,
                 RadioAction::Disconnect { phone } => device::disconnect(&adapter, phone).await,
                 RadioAction::RemoveBond { phone } => device::remove(&adapter, phone).await,
-                RadioAction::ReleaseTransport { transport } => {
-                    transport::release(&session, &transport).await
-                }
                 _ => Ok(()),
             }
         });
@@ -370,7 +366,6 @@ fn name(action: &RadioAction) -> &'static str {
         RadioAction::ReadServices { .. } => "read the services of a phone",
         RadioAction::Disconnect { .. } => "disconnect a phone",
         RadioAction::SetTransportVolume { .. } => "tell a phone its volume",
-        RadioAction::ReleaseTransport { .. } => "give up the socket of a stream",
         RadioAction::SetTransportDelay { .. } => "tell a phone its delay",
     }
 }

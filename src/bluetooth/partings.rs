@@ -59,7 +59,7 @@ struct ConnectionList {
 /// Reports how the links of an adapter end, until that is gone.
 pub(super) async fn listen(adapter: String, events: mpsc::Sender<Event>) {
     let mut told = false;
-    while let Err(error) = report(&adapter, &events).await {
+    while let Err(error) = report(&adapter, &events, &mut told).await {
         let error = HciError::from(error);
         if matches!(error, HciError::Gone) {
             return;
@@ -75,13 +75,14 @@ pub(super) async fn listen(adapter: String, events: mpsc::Sender<Event>) {
     }
 }
 
-async fn report(adapter: &str, events: &mpsc::Sender<Event>) -> io::Result<()> {
+async fn report(adapter: &str, events: &mpsc::Sender<Event>, told: &mut bool) -> io::Result<()> {
     let about = [CONNECTION_COMPLETE, DISCONNECTION_COMPLETE];
     let fd = hci::listen(adapter, &about)?;
     // After the first event could be heard: a link that comes in between is known twice, not never.
     let mut links = Links::default();
     links.there_are(&connections(adapter)?);
     let socket = socket::watched(fd, Interest::READABLE)?;
+    *told = false;
     loop {
         let mut packet = [0; LONGEST_EVENT];
         let length = received(&socket, &mut packet).await?;

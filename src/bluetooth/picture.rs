@@ -41,6 +41,8 @@ pub(super) struct Picture {
     presence: Vec<Event>,
     /// What happened to transports since the last report.
     happened: Vec<Event>,
+    /// Which sliders moved since then.
+    volumes: Vec<Event>,
 }
 
 impl Picture {
@@ -171,6 +173,8 @@ impl Picture {
         events.append(&mut self.happened);
         let used = self.used.as_deref().filter(|it| self.is_on(it));
         events.extend(self.players.report(used));
+        // A player that has come says what the first volume after it is worth.
+        events.append(&mut self.volumes);
         events
     }
 
@@ -198,7 +202,7 @@ impl Picture {
         }
         let volume = convert::property::<u16>(changed, "Volume").and_then(|it| it.try_into().ok());
         if let Some(avrcp) = volume {
-            self.happened.push(Event::TransportVolumeChanged {
+            self.volumes.push(Event::TransportVolumeChanged {
                 transport: transport.clone(),
                 avrcp,
             });

@@ -203,7 +203,8 @@ pub const TABLES: &[Table] = &[
                 name: "auto-answer",
                 about: "After how many seconds a call that rings is answered by itself. Whoever \
                         calls then hears the room. A call that comes while there is another one, \
-                        on whatever phone, is never answered by itself.",
+                        on whatever phone, is never answered by itself, and none is while the \
+                        speaker is muted.",
                 allowed: "\"off\", or 1 to 60 seconds, written as a number (5) or as text (\"5s\")",
                 default: Preset::Value("\"off\""),
                 set: read::auto_answer,

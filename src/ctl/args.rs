@@ -111,7 +111,7 @@ pub enum Command {
         phone: Option<String>,
     },
 
-    /// Have nothing heard, whatever plays; `unmute`, or a volume that is turned, ends it
+    /// Have nothing heard, whatever plays; `unmute`, a volume that is turned or a call answered ends it
     Mute,
 
     /// Have all heard again

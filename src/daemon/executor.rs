@@ -129,6 +129,14 @@ impl Executor {
                 self.audio.stop(StreamKey::Music(transport.clone()));
                 self.streams.remove(&transport);
             }
+            StreamAction::GiveBack { transport } => {
+                let given = self.bluetooth.give_back(transport);
+                tokio::spawn(async move {
+                    if let Err(error) = given.await {
+                        tracing::warn!("{error}");
+                    }
+                });
+            }
             StreamAction::Release { transport } => {
                 self.audio.release(StreamKey::Music(transport));
             }
@@ -144,28 +152,27 @@ impl Executor {
         }
     }
 
-    /// Acquires a transport, or gives the sound of one that was acquired to PipeWire anew.
+    /// Acquires a transport, and gives the sound of one that was acquired to PipeWire anew.
     fn start(&mut self, id: TransportId, spec: StreamSpec, format: StreamFormat) {
-        if let Some(playing) = self.streams.playing.get_mut(&id) {
-            playing.spec = spec;
-            if let Some(stream) = &playing.stream {
-                let (key, spec) = (StreamKey::Music(id), playing.spec.clone());
-                self.audio.play(key, spec, stream.source());
-                return;
-            }
-        } else {
-            let playing = Playing {
-                spec,
+        let playing = self
+            .streams
+            .playing
+            .entry(id.clone())
+            .or_insert_with(|| Playing {
+                spec: spec.clone(),
                 format,
                 stream: None,
-            };
-            self.streams.playing.insert(id.clone(), playing);
+            });
+        playing.spec = spec;
+        if let Some(stream) = &playing.stream {
+            let key = StreamKey::Music(id.clone());
+            self.audio.play(key, playing.spec.clone(), stream.source());
         }
         self.acquire(id);
     }
 
-    /// Asks for the socket of a transport, even if an earlier question is not answered: that may have
-    /// been overtaken by a suspend, and be refused.
+    /// Asks for the socket of a transport, whether or not there was one or an earlier question is not
+    /// answered: a suspend may have overtaken that. BlueZ refuses where it need not have been asked.
     fn acquire(&mut self, transport: TransportId) {
         *self.streams.asked.entry(transport.clone()).or_default() += 1;
         let socket = self.bluetooth.acquire(transport.clone());
@@ -194,8 +201,12 @@ impl Executor {
         let Some(playing) = self.streams.playing.get_mut(&transport) else {
             return;
         };
-        // Any socket will do, and BlueZ gives one: whoever asks again is refused.
-        if playing.stream.is_some() || (socket.is_err() && !last) {
+        // It is one and the same socket, however often BlueZ hands it out.
+        if playing.stream.is_some() {
+            return;
+        }
+        // A later question may be answered otherwise, and who has stopped is told to have.
+        if matches!(&socket, Err(error) if !last || error.has_stopped()) {
             return;
         }
         let events = self.streams.events.clone();

@@ -159,11 +159,6 @@ pub enum RadioAction {
         /// AVRCP absolute volume, 0 to 127.
         avrcp: u8,
     },
-    /// Give up a socket that BlueZ believes to be ours and that nothing reads.
-    ReleaseTransport {
-        /// Whose.
-        transport: TransportId,
-    },
     /// Tell the phone how late its sound comes out.
     SetTransportDelay {
         /// Which transport.
@@ -204,6 +199,11 @@ pub enum StreamAction {
     /// Stop playing it and let the transport go. What was prepared stays ready.
     Stop {
         /// Which one.
+        transport: TransportId,
+    },
+    /// Give back a socket that BlueZ believes to be read by us, which nobody does.
+    GiveBack {
+        /// Whose.
         transport: TransportId,
     },
     /// The transport is gone: so is what was prepared for it.

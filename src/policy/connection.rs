@@ -75,12 +75,7 @@ impl Policy {
         self.phones.insert(phone, facts.clone());
         Self::clear_trusted(&facts, out);
         let mut renamed = false;
-        if let Some(known) = self
-            .memory
-            .phones
-            .iter_mut()
-            .find(|known| known.address == phone)
-        {
+        if let Some(known) = self.known_mut(phone) {
             if is_a_name(&facts) && known.name != facts.name {
                 known.name.clone_from(&facts.name);
                 renamed = true;
@@ -269,12 +264,7 @@ impl Policy {
             facts.connected = false;
         }
         self.forget_player(phone);
-        if let Some(known) = self
-            .memory
-            .phones
-            .iter_mut()
-            .find(|known| known.address == phone)
-        {
+        if let Some(known) = self.known_mut(phone) {
             known.last_seen = now.unix;
             let (name, blocked) = (known.shown_name().to_owned(), known.blocked);
             if !blocked {
@@ -438,7 +428,7 @@ impl Policy {
         if self.known(phone).is_none() && !self.phones.contains_key(&phone) {
             return Err(unknown_phone(phone));
         }
-        if !self.is_connected(phone) && self.miss_no_longer(phone) {
+        if !self.is_connected(phone) && self.stop_calling(phone) {
             return Ok(());
         }
         if !self.is_connected(phone) {

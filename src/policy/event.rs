@@ -210,6 +210,9 @@ pub struct AdapterFacts {
     pub discoverable: bool,
     /// Whether it takes new bonds.
     pub pairable: bool,
+    /// Whether some program has it look for others.
+    #[serde(default)]
+    pub discovering: bool,
     /// Its name in the air.
     pub alias: String,
     /// Its class of device (24 bits).

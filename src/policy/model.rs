@@ -134,10 +134,15 @@ impl Volume {
         ((u16::from(self.0) * 127 + 50) / 100) as u8
     }
 
-    /// Returns the factor to apply to samples: the cube of the fraction, which ears find even and
-    /// which PipeWire's own sliders use. 100 gives exactly 1.
+    /// Returns the factor to apply to samples: a cube, which ears find even and PipeWire's own sliders
+    /// use, but of a scale that begins above nothing. The cube of the fraction itself would have 1 at
+    /// -120 dB and the first of a phone's 15 steps at -70: a range in which nothing is heard. Here 1 is
+    /// at -45 dB, 50 at -14 and 100 at 0; 0 is silence.
     pub fn gain(self) -> f32 {
-        let fraction = f32::from(self.0) / 100.0;
+        if self == Self::MIN {
+            return 0.0;
+        }
+        let fraction = (f32::from(self.0) + 20.0) / 120.0;
         fraction * fraction * fraction
     }
 }

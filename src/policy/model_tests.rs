@@ -33,7 +33,14 @@ fn every_volume_survives_the_way_over_avrcp() {
 fn gain_is_even_and_ends_at_one() {
     assert_eq!(Volume::MAX.gain(), 1.0);
     assert_eq!(Volume::MIN.gain(), 0.0);
-    assert!((Volume(50).gain() - 0.125).abs() < 1e-6);
+    let decibel = |volume: u8| 20.0 * Volume(volume).gain().log10();
+    assert!((decibel(50) + 14.04).abs() < 0.01);
+    assert!(decibel(1) > -46.0, "it is heard");
+    let steps = (1..100).map(|it| decibel(it + 1) - decibel(it));
+    assert!(
+        steps.into_iter().all(|step| 0.0 < step && step < 2.5),
+        "no step is a jump"
+    );
 }
 
 #[test]

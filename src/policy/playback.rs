@@ -42,6 +42,8 @@ pub(super) struct Transport {
     heard: bool,
     /// What its slider was set to by us, while other values are not the phone's wish.
     pub(super) settling: Option<Settling>,
+    /// When it came.
+    pub(super) opened: Duration,
 }
 
 /// A slider that we have set.
@@ -103,6 +105,7 @@ impl Policy {
             started: false,
             heard: false,
             settling: None,
+            opened: now.monotonic,
         };
         self.playback.transports.insert(id.clone(), transport);
         self.playback.expected.remove(&phone);
@@ -130,20 +133,18 @@ impl Policy {
                 self.begin(id, out);
             }
             TransportState::Idle => self.stop(id, out),
-            TransportState::Active => self.disown(id, out),
+            TransportState::Active => self.give_back(id, out),
         }
     }
 
-    /// BlueZ has handed out the socket. A suspend that overtook it has ended the stream already: kept,
-    /// the transport would stay active, and the phone's next start would not be told (BlueZ 5.82).
-    fn disown(&self, id: &TransportId, out: &mut Orders) {
-        if self
-            .playback
-            .transports
-            .get(id)
-            .is_some_and(|it| !it.started)
-        {
-            out.radio(RadioAction::ReleaseTransport {
+    /// BlueZ may have handed out a socket that nobody reads: a suspend that overtook its answer has ended
+    /// the stream already, or it failed. Kept, the transport would stay active, and the phone's next
+    /// start would not be told (BlueZ 5.82). A phone that does play is suspended by this, so that its
+    /// user sees that it is not heard.
+    fn give_back(&self, id: &TransportId, out: &mut Orders) {
+        let unread = |it: &Transport| it.state == TransportState::Active && !it.started;
+        if self.playback.transports.get(id).is_some_and(unread) {
+            out.stream(StreamAction::GiveBack {
                 transport: id.clone(),
             });
         }
@@ -304,7 +305,8 @@ impl Policy {
         if !transport.started {
             return;
         }
-        let waits = error.is_some() && !matches!(self.playback.audio, AudioStatus::Ready { .. });
+        let failed = error.is_some();
+        let waits = failed && !matches!(self.playback.audio, AudioStatus::Ready { .. });
         if let Some(error) = error {
             out.tell(Story::StreamFailed {
                 name: self.name_of(address),
@@ -316,6 +318,9 @@ impl Policy {
         // soon as there is one.
         if !waits {
             self.stop(id, out);
+        }
+        if failed {
+            self.give_back(id, out);
         }
     }
 

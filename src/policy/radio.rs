@@ -65,6 +65,11 @@ impl Radio {
             .map(|facts| facts.address)
     }
 
+    /// Says whether some program has the adapter look for others.
+    pub(super) fn is_looking(&self) -> bool {
+        self.facts().is_some_and(|facts| facts.discovering)
+    }
+
     pub(super) fn status(&self) -> AdapterStatus {
         match self.facts() {
             None if self.bluetooth => AdapterStatus::Missing,

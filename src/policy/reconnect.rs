@@ -1,11 +1,11 @@
 //! Calling phones that should be here and are not.
 //!
-//! Invariant: one phone is called at a time, and only while nobody pairs, telephones or plays, for a
-//! page takes the radio for seconds; one that is under way when they begin is broken off. Whoever left on purpose or is never to be called is left alone
-//! until it comes or somebody asks for it. A phone has come when it uses the speaker: a link alone may
-//! be lost again before it does. Each failure doubles the wait until the next attempt; after the time
-//! that the rules give, in which only the time counts that a page was free to use, a phone is given up
-//! until it is missed anew.
+//! Invariant: one phone is called at a time, and only while nobody pairs, searches, telephones or
+//! plays, for a page takes the radio for seconds; one that is under way when they begin is broken off.
+//! Whoever left on purpose or is never to be called is left alone until it comes or somebody asks for
+//! it. A phone has come when it uses the speaker: a link alone may be lost again before it does. Each
+//! failure doubles the wait until the next attempt; after the time that the rules give, in which only
+//! the time counts that a page was free to use, a phone is given up until it is missed anew.
 //!
 //! ```text
 //!          link lost, start, radio back              answered, left, forgotten, given up
@@ -28,6 +28,9 @@ use super::{Action, Orders, Policy, RadioAction, Rejection, Story};
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest wait between two attempts.
 const LONGEST: Duration = Duration::from_secs(120);
+/// How long a search counts as one. An inquiry takes 10 s, and people look at a list for half a minute;
+/// programs there are that search for ever, mostly for devices of other kinds.
+const SEARCH: Duration = Duration::from_secs(30);
 /// By how much a wait is longer or shorter at random, in parts of it: two speakers that came back with
 /// the same fuse do not call in step.
 const JITTER: u32 = 4;
@@ -47,6 +50,9 @@ pub(super) struct Reconnect {
     /// Until when it is counted how long phones are missed, and whether the time since then counts.
     counted: Duration,
     counts: bool,
+    /// Since when some program has the adapter look for others, and whether that counts.
+    search: Option<Duration>,
+    searched: bool,
     /// When the timer fires.
     armed: Option<Duration>,
 }
@@ -146,7 +152,7 @@ impl Policy {
 
     fn miss(&mut self, now: Now, phone: Address) {
         let patience = self.rules.reconnect_for;
-        let known = self.memory.phones.iter().find(|it| it.address == phone);
+        let known = self.known(phone);
         let calls_for =
             |it: &TrustedPhone| !it.left && !it.blocked && it.preference != Preference::Never;
         let wanted = known.is_some_and(calls_for);
@@ -224,7 +230,7 @@ impl Policy {
     }
 
     /// Says whether a phone is missed or called, and leaves it alone from now on.
-    pub(super) fn miss_no_longer(&mut self, phone: Address) -> bool {
+    pub(super) fn stop_calling(&mut self, phone: Address) -> bool {
         let missed = self.next_try_of(phone).is_some();
         if missed {
             self.leave_alone(phone);
@@ -233,10 +239,8 @@ impl Policy {
     }
 
     fn set_left(&mut self, phone: Address, left: bool) {
-        for known in &mut self.memory.phones {
-            if known.address == phone {
-                known.left = left;
-            }
+        if let Some(known) = self.known_mut(phone) {
+            known.left = left;
         }
     }
 
@@ -247,8 +251,7 @@ impl Policy {
         preference: Preference,
         out: &mut Orders,
     ) -> Result<(), Rejection> {
-        let known = self.memory.phones.iter_mut();
-        let Some(known) = known.into_iter().find(|it| it.address == phone) else {
+        let Some(known) = self.known_mut(phone) else {
             return Err(super::pairing::unknown_phone(phone));
         };
         known.preference = preference;
@@ -279,6 +282,7 @@ impl Policy {
 
     /// Calls whoever is due, if that disturbs nobody; else sees to it that this is done in time.
     pub(super) fn attend_to_missing(&mut self, now: Now, out: &mut Orders) {
+        self.heed_search(now);
         self.break_off(out);
         let patience = self.rules.reconnect_for;
         self.reconnect
@@ -286,6 +290,10 @@ impl Policy {
             .retain(|_, missing| missing.missed < patience);
         self.reconnect.counts = self.radio.on().is_some() && self.disturbs_nobody();
         if self.reconnect.missing.is_empty() || !self.may_page() {
+            let search = self.reconnect.search.filter(|_| self.reconnect.searched);
+            if let Some(since) = search {
+                self.arm_reconnect(since + SEARCH, now, out);
+            }
             return;
         }
         if let Some(phone) = self.who_is_next(now) {
@@ -297,7 +305,22 @@ impl Policy {
         let away = self.reconnect.missing.iter();
         let away = away.filter(|(phone, _)| !self.is_connected(**phone));
         let first = away.map(|(_, it)| it.due).min();
-        if let Some(due) = first.filter(|due| self.reconnect.armed != Some(*due)) {
+        if let Some(due) = first {
+            self.arm_reconnect(due, now, out);
+        }
+    }
+
+    /// Some program has the adapter look for others, or none does any more.
+    fn heed_search(&mut self, now: Now) {
+        let looks = self.radio.is_looking();
+        let since = self.reconnect.search.unwrap_or(now.monotonic);
+        self.reconnect.search = looks.then_some(since);
+        self.reconnect.searched = looks && now.monotonic < since + SEARCH;
+    }
+
+    /// Has the timer fire when this is due.
+    fn arm_reconnect(&mut self, due: Duration, now: Now, out: &mut Orders) {
+        if self.reconnect.armed != Some(due) {
             self.reconnect.armed = Some(due);
             out.push(Action::ArmTimer {
                 timer: Timer::Reconnect,
@@ -336,9 +359,12 @@ impl Policy {
             && self.disturbs_nobody()
     }
 
-    /// Says whether a page would disturb neither pairing, nor a call, nor music.
+    /// Says whether a page would disturb neither pairing nor a search, nor a call, nor music.
     fn disturbs_nobody(&self) -> bool {
-        !self.pairing.is_open() && !self.is_telephoning() && !self.is_playing()
+        !self.pairing.is_open()
+            && !self.reconnect.searched
+            && !self.is_telephoning()
+            && !self.is_playing()
     }
 
     /// Returns who is called first of those that are due: the preferred, then who played last, then

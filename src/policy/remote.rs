@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::model::{Address, Now};
-use super::player::{Player, PlayerCommand, Track};
+use super::player::{PlayState, Player, PlayerCommand, Track};
 use super::snapshot::PlayerStatus;
 use super::{Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
 
@@ -35,6 +35,9 @@ impl Policy {
     pub(super) fn player_seen(&mut self, phone: Address, mut player: Player, out: &mut Orders) {
         let now = out.now.monotonic;
         let before = self.remote.players.remove(&phone);
+        if before.is_none() {
+            self.remote_control_came(out.now, phone);
+        }
         let told = player.position;
         if let Some(before) = &before {
             // What is not told anew goes on from where it was.
@@ -112,6 +115,13 @@ impl Policy {
         out: &mut Orders,
     ) -> Result<(), Rejection> {
         let phone = self.whose_buttons(phone)?;
+        if !self.remote.players.contains_key(&phone) {
+            let name = self.name_of(phone);
+            return Err(Rejection::new(
+                RejectionKind::NotAvailable,
+                format!("{name} has no remote control that it lets us use; press its own buttons"),
+            ));
+        }
         if matches!(command, PlayerCommand::Pause | PlayerCommand::Stop) {
             // Nor is it to go on after a call.
             self.leave_paused(phone);
@@ -127,8 +137,12 @@ impl Policy {
         out: &mut Orders,
     ) -> Result<(), Rejection> {
         let phone = self.whose_buttons(phone)?;
-        let streams = || self.playback.stream_of(phone).is_some();
-        let plays = self.takeover.player(phone).unwrap_or_else(streams);
+        let seen = self.remote.players.get(&phone);
+        let plays = match seen.map_or(PlayState::Stopped, |seen| seen.status.player.state) {
+            // So say those as well that tell nothing of what they do.
+            PlayState::Stopped => self.playback.stream_of(phone).is_some(),
+            told => told.is_playing(),
+        };
         let command = if plays {
             PlayerCommand::Pause
         } else {
@@ -174,7 +188,7 @@ impl Policy {
             let name = self.name_of(phone);
             return Err(Rejection::new(
                 RejectionKind::NotConnected,
-                format!("{name} is not connected; connect it: dotctl connect"),
+                format!("{name} is not connected; connect it: dotctl connect {name:?}"),
             ));
         }
         Ok(phone)

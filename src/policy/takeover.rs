@@ -24,6 +24,11 @@ const PINGS: Duration = Duration::from_secs(30);
 /// pieces.
 const KEPT: Duration = Duration::from_secs(3);
 
+/// How soon a phone that obeys has paused.
+const OBEYED: Duration = Duration::from_secs(1);
+/// How long players say at most that they have paused when they are but between two tracks.
+const BETWEEN_TRACKS: Duration = Duration::from_secs(1);
+
 /// Who plays, and who of them is not heard.
 #[derive(Debug, Default)]
 pub(super) struct Takeover {
@@ -33,10 +38,12 @@ pub(super) struct Takeover {
     kept: Option<Kept>,
     /// Those who play, and of those who have stopped since, that are not heard because of another.
     muted: BTreeSet<TransportId>,
-    /// Those of them that were asked to pause.
-    asked: BTreeSet<TransportId>,
+    /// Those of them that were asked to pause, and when.
+    asked: BTreeMap<TransportId, Duration>,
     /// What the phones' players said last: whether they play.
     players: BTreeMap<Address, bool>,
+    /// Since when they say that they do not.
+    rested: BTreeMap<Address, Duration>,
 }
 
 /// A phone that plays.
@@ -64,7 +71,7 @@ impl Takeover {
 
     /// Says whether a transport is not heard, and whoever sends it was not told.
     pub(super) fn mutes_untold(&self, transport: &TransportId) -> bool {
-        self.mutes(transport) && !self.asked.contains(transport)
+        self.mutes(transport) && !self.asked.contains_key(transport)
     }
 
     /// Says whether a phone's player plays; nothing if it does not tell.
@@ -196,11 +203,25 @@ impl Policy {
     pub(super) fn player_changed(&mut self, phone: Address, playing: bool, out: &mut Orders) {
         // A player that pauses says nothing of what has been heard of it by then.
         self.note_settled(out.now.monotonic);
-        if self.takeover.players.insert(phone, playing) == Some(playing) || !playing {
+        let now = out.now.monotonic;
+        if self.takeover.players.insert(phone, playing) == Some(playing) {
             return;
         }
+        if !playing {
+            self.takeover.rested.insert(phone, now);
+            return;
+        }
+        let rested = self.takeover.rested.remove(&phone);
         let muted = |it: &&Turn| it.phone == phone && self.takeover.mutes(&it.transport);
         if let Some(turn) = self.takeover.playing.iter().find(muted).cloned() {
+            let asked = self.takeover.asked.get(&turn.transport);
+            let next_track =
+                |rested, asked| rested >= asked + OBEYED && now < rested + BETWEEN_TRACKS;
+            if matches!((rested, asked), (Some(rested), Some(&asked)) if next_track(rested, asked))
+            {
+                // It plays on although it was asked to pause.
+                return;
+            }
             self.take_over(&turn.transport, phone, out);
         } else if self.takeover.heard() == Some(phone) {
             self.turn_is_settled(out);
@@ -210,6 +231,7 @@ impl Policy {
     /// What a phone's player said is not so any more.
     pub(super) fn forget_playing(&mut self, phone: Address) {
         self.takeover.players.remove(&phone);
+        self.takeover.rested.remove(&phone);
     }
 
     fn note_settled(&mut self, now: Duration) {
@@ -228,7 +250,8 @@ impl Policy {
         for turn in self.takeover.playing.clone() {
             let (id, phone) = (turn.transport, turn.phone);
             let told = !self.takeover.mutes(&id) || self.calls.paused(phone);
-            if !told && self.takeover.asked.insert(id) {
+            if !told && !self.takeover.asked.contains_key(&id) {
+                self.takeover.asked.insert(id, out.now.monotonic);
                 let command = PlayerCommand::Pause;
                 out.radio(RadioAction::Player { phone, command });
             }
@@ -245,10 +268,11 @@ impl Policy {
         };
         let left = self.takeover.playing.remove(at);
         let settled = self.takeover.settles_in(&left, now).is_zero();
-        if settled && !self.takeover.mutes(id) {
+        let had_it = settled && !self.takeover.mutes(id);
+        if had_it {
             self.note_heard(left.phone, out.now);
         }
-        if self.rules.takeover == TakeoverRule::Hold && settled && !self.takeover.mutes(id) {
+        if had_it && self.rules.takeover == TakeoverRule::Hold {
             self.takeover.kept = Some(Kept {
                 phone: left.phone,
                 until: now + self.rules.hold_for,
@@ -260,7 +284,7 @@ impl Policy {
         let Some(next) = self.takeover.playing.last() else {
             return;
         };
-        if self.takeover.kept.is_some() || self.takeover.asked.contains(&next.transport) {
+        if self.takeover.kept.is_some() || self.takeover.asked.contains_key(&next.transport) {
             self.keep_speaker(out);
         } else {
             // It was never told, so it was a ping that it was silent for.

@@ -165,6 +165,7 @@ fn adapter() -> AdapterFacts {
         wide_band: true,
         discoverable: false,
         pairable: false,
+        discovering: false,
         alias: "Dot-0000".into(),
         class: 0x24_0414,
     }

@@ -6,11 +6,13 @@
 use std::time::Duration;
 
 use super::model::{Address, Now, TransportId, TrustedPhone, Volume};
-use super::playback::Settling;
+use super::playback::{Settling, Transport};
 use super::{Action, Orders, Policy, RadioAction, Rejection, SoundAction, Story, StreamAction};
 
 /// How long after we set a phone's slider its other values are taken for echoes of before.
 const SLIDER_SETTLES: Duration = Duration::from_millis(1500);
+/// How long after its music a phone's remote control may come: BlueZ itself asks for it after 2 s.
+const REMOTE_CONTROL_COMES: Duration = Duration::from_secs(8);
 
 impl Policy {
     /// Has nothing heard, whatever plays, or all again.
@@ -18,6 +20,7 @@ impl Policy {
         if std::mem::replace(&mut self.memory.muted, muted) != muted {
             out.push(Action::Sound(SoundAction::Mute { muted }));
             out.tell(Story::Muted { muted });
+            self.attend_to_auto_answer(out);
         }
     }
 
@@ -58,6 +61,23 @@ impl Policy {
             out.radio(RadioAction::SetTransportVolume {
                 transport: id.clone(),
                 avrcp,
+            });
+        }
+    }
+
+    /// A phone's remote control has come, by which it tells where its slider was before: if its music
+    /// has just come as well, that is not its wish.
+    pub(super) fn remote_control_came(&mut self, now: Now, phone: Address) {
+        let avrcp = self.volume_of(phone).to_avrcp();
+        let transports = self.playback.transports.values_mut();
+        let young = |it: &&mut Transport| {
+            it.phone == phone && now.monotonic < it.opened + REMOTE_CONTROL_COMES
+        };
+        for transport in transports.filter(young) {
+            transport.settling = Some(Settling {
+                avrcp,
+                until: now.monotonic + SLIDER_SETTLES,
+                connecting: true,
             });
         }
     }
@@ -156,12 +176,7 @@ impl Policy {
     /// Remembers a phone's volume, applies it to what it plays and tells people.
     fn note_volume(&mut self, phone: Address, volume: Volume, out: &mut Orders) {
         let changed = self.volume_of(phone) != volume;
-        if let Some(known) = self
-            .memory
-            .phones
-            .iter_mut()
-            .find(|known| known.address == phone)
-        {
+        if let Some(known) = self.known_mut(phone) {
             known.volume = Some(volume);
         }
         if !changed {
@@ -193,9 +208,11 @@ impl Policy {
     /// Brings every volume that was above it under a ceiling that was lowered.
     pub(super) fn ceiling_changed(&mut self, before: Vec<(Address, Volume)>, out: &mut Orders) {
         let ceiling = self.rules.max_volume;
+        if let Some(volume) = &mut self.memory.volume {
+            *volume = (*volume).min(ceiling);
+        }
         for (phone, _) in before.into_iter().filter(|(_, volume)| *volume > ceiling) {
-            let mut phones = self.memory.phones.iter_mut();
-            let known = phones.find(|known| known.address == phone);
+            let known = self.known_mut(phone);
             // Remembered, so that a ceiling that is raised again makes nothing louder by itself.
             if let Some(volume) = known.and_then(|known| known.volume.as_mut()) {
                 *volume = ceiling;

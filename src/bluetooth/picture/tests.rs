@@ -99,6 +99,7 @@ fn adapters_are_told_with_what_rfkill_does_to_them() {
         wide_band: true,
         discoverable: false,
         pairable: false,
+        discovering: false,
         alias: "Dot-0000".to_owned(),
         class: 0x24_0414,
     };
@@ -191,14 +192,14 @@ fn a_transport_is_told_change_by_change() {
                 phone: ANNA,
                 format: configured(Properties::new()).format,
             },
-            Event::TransportVolumeChanged {
-                transport: fd0(),
-                avrcp: 127,
-            },
             changed(TransportState::Pending),
             changed(TransportState::Active),
             changed(TransportState::Idle),
             changed(TransportState::Pending),
+            Event::TransportVolumeChanged {
+                transport: fd0(),
+                avrcp: 127,
+            },
         ]
     );
 }

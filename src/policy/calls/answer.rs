@@ -65,6 +65,8 @@ impl Policy {
             let text = "another call is being answered; try again in a moment";
             return out.reply(request, Err(Rejection::new(RejectionKind::Busy, text)));
         }
+        // Whoever answers here wants to hear the caller.
+        self.mute(false, out);
         let links = self.calls.links.iter();
         let talking = links.filter(|(other, link)| **other != phone && talks(link));
         let talking: Vec<_> = talking.map(|(it, link)| (*it, link.calls.len())).collect();

@@ -142,6 +142,10 @@ impl Policy {
                 | CallCommand::Redial
                 | CallCommand::OpenVoice
         );
+        if brings_voice || matches!(command, CallCommand::Assistant { on: true }) {
+            // Whoever talks from here wants to hear the other one.
+            self.mute(false, out);
+        }
         self.with_link(phone, |link| {
             link.waiting.insert(id);
             if brings_voice {

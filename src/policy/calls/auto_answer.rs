@@ -1,8 +1,8 @@
 //! Answering by itself, when the admin wants that.
 //!
 //! Invariant: only a call that came while no phone had another is ever answered so, and only while it
-//! still rings, nobody has dealt with it, and no other one was answered or made meanwhile. Whoever
-//! calls into a conversation is never put through by a clock.
+//! still rings, nobody has dealt with it, nothing is muted, and no other one was answered or made
+//! meanwhile. Whoever calls into a conversation is never put through by a clock.
 
 use std::time::Duration;
 
@@ -51,11 +51,14 @@ impl Policy {
         let link = self.calls.links.get(&lone.phone);
         let rings = link.is_some_and(|link| link.calls.iter().any(|it| rings(&it.call)));
         let in_use = |link: &Link| link.has(|state| !state.is_offered());
-        rings && !self.calls.links.values().any(in_use) && self.may_call(lone.phone)
+        // Nobody in the room would hear the caller, who would hear the room.
+        let heard = !self.memory.muted;
+        let free = !self.calls.links.values().any(in_use);
+        rings && heard && free && self.may_call(lone.phone)
     }
 
     /// Leaves a call to people for good that is not to be answered by itself any more.
-    pub(super) fn attend_to_auto_answer(&mut self, out: &mut Orders) {
+    pub(in crate::policy) fn attend_to_auto_answer(&mut self, out: &mut Orders) {
         if let Some(lone) = self.calls.lone.filter(|lone| !self.is_answerable(*lone)) {
             self.leave_to_people(lone.phone, out);
         }

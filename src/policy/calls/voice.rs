@@ -199,8 +199,7 @@ impl Policy {
 
     /// Returns how loud a phone's calls are.
     pub(super) fn call_volume_of(&self, phone: Address) -> Volume {
-        let known = self.memory.phones.iter().find(|it| it.address == phone);
-        known
+        self.known(phone)
             .and_then(|known| known.call_volume)
             .unwrap_or_else(|| self.start_volume())
             .min(self.rules.max_volume)
@@ -212,6 +211,11 @@ impl Policy {
         }
         let wanted = call_volume(steps);
         let volume = wanted.min(self.rules.max_volume);
+        // What a phone tells when it connects is nobody's wish.
+        let link = self.calls.links.get(&phone);
+        if link.is_some_and(|link| !link.calls.is_empty()) {
+            self.mute(false, out);
+        }
         self.set_call_volume(phone, volume, out);
         if volume != wanted {
             self.show_call_volume(phone, out);
@@ -220,10 +224,8 @@ impl Policy {
 
     /// Remembers and applies it; the phone knows it already.
     fn set_call_volume(&mut self, phone: Address, volume: Volume, out: &mut Orders) {
-        for known in &mut self.memory.phones {
-            if known.address == phone {
-                known.call_volume = Some(volume);
-            }
+        if let Some(known) = self.known_mut(phone) {
+            known.call_volume = Some(volume);
         }
         self.apply_call_volume(phone, out);
         out.tell(Story::CallVolumeChanged {

@@ -347,3 +347,21 @@ fn a_phone_that_brought_its_calls_only_is_asked_for_its_music_once() {
     life.tell(over);
     assert!(!life.taken().contains(&fetch), "it came by itself");
 }
+
+#[test]
+fn a_remote_control_that_comes_late_does_not_make_it_louder() {
+    for (after, ours) in [(3, true), (20, false)] {
+        let mut life = Life::with_anna();
+        let transport = life.music(ANNA);
+        life.wait(after).tell(Event::PlayerSeen {
+            phone: ANNA,
+            player: Player::default(),
+        });
+        life.tell(Event::TransportVolumeChanged {
+            transport,
+            avrcp: 127,
+        });
+        let volume = life.policy.snapshot().phones[0].volume.percent();
+        assert_eq!(volume, if ours { 60 } else { 100 }, "after {after} s");
+    }
+}

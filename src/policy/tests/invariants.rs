@@ -31,13 +31,15 @@ fn facts() -> impl Strategy<Value = PhoneFacts> {
 }
 
 fn adapters() -> impl Strategy<Value = AdapterFacts> {
-    (0..2, any::<[bool; 4]>()).prop_map(|(id, [powered, discoverable, pairable, wide_band])| {
+    (0..2, any::<[bool; 5]>()).prop_map(|(id, flags)| {
+        let [powered, discoverable, pairable, wide_band, discovering] = flags;
         AdapterFacts {
             id: format!("hci{id}"),
             powered,
             discoverable,
             pairable,
             wide_band,
+            discovering,
             ..adapter()
         }
     })
@@ -460,6 +462,9 @@ impl Observer {
             StreamAction::Release { transport } => {
                 self.hushed.remove(transport);
             }
+            StreamAction::GiveBack { transport } => {
+                assert!(!self.playing.contains(transport), "it is read");
+            }
             StreamAction::Prepare { .. } | StreamAction::SetVolume { .. } => {}
         }
         match order {
@@ -473,7 +478,9 @@ impl Observer {
                 self.streams.insert(transport.clone());
             }
             StreamAction::SetVolume { volume, .. } => assert!(*volume <= loudest),
-            StreamAction::Stop { .. } | StreamAction::Hush { .. } => {}
+            StreamAction::Stop { .. }
+            | StreamAction::Hush { .. }
+            | StreamAction::GiveBack { .. } => {}
             StreamAction::Release { transport } => {
                 assert!(
                     self.streams.remove(transport),

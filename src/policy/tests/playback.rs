@@ -46,10 +46,10 @@ fn a_socket_that_a_suspend_has_overtaken_is_given_back() {
         life.taken()
     };
     let transport = id.clone();
-    let release = Action::Radio(RadioAction::ReleaseTransport { transport });
-    assert!(!tell(&mut life, TransportState::Active).contains(&release));
+    let given = Action::Stream(StreamAction::GiveBack { transport });
+    assert!(!tell(&mut life, TransportState::Active).contains(&given));
     tell(&mut life, TransportState::Idle);
-    assert_eq!(tell(&mut life, TransportState::Active), [release]);
+    assert_eq!(tell(&mut life, TransportState::Active), [given]);
     tell(&mut life, TransportState::Idle);
     let begun = tell(&mut life, TransportState::Pending);
     assert!(
@@ -57,6 +57,31 @@ fn a_socket_that_a_suspend_has_overtaken_is_given_back() {
             .iter()
             .any(|it| matches!(it, Action::Stream(StreamAction::Start { .. })))
     );
+}
+
+#[test]
+fn a_phone_whose_stream_failed_does_not_play_to_nobody() {
+    for (state, given) in [
+        (TransportState::Active, true),
+        (TransportState::Pending, false),
+    ] {
+        let mut life = Life::with_anna();
+        life.tell(Event::AudioFound {
+            output: Some("Speaker".into()),
+        });
+        let transport = life.music(ANNA);
+        life.tell(Event::TransportChanged {
+            transport: transport.clone(),
+            state,
+        });
+        life.orders.clear();
+        life.tell(Event::StreamEnded {
+            transport: transport.clone(),
+            error: Some("no such luck".into()),
+        });
+        let back = Action::Stream(StreamAction::GiveBack { transport });
+        assert_eq!(life.taken().contains(&back), given, "{state:?}");
+    }
 }
 
 #[test]

@@ -176,7 +176,13 @@ fn nobody_is_called_while_that_disturbs() {
             fact: HandsFreeFact::Ready,
         });
     };
-    for disturbed in ["pairing", "call", "music"] {
+    let looking = |discovering| {
+        Event::AdapterSeen(AdapterFacts {
+            discovering,
+            ..adapter()
+        })
+    };
+    for disturbed in ["pairing", "search", "call", "music"] {
         let mut life = Life::begins_without(vec![
             seen(ANNA, "Anna", 30, Preference::Usual),
             seen(BEN, "Ben", 20, Preference::Usual),
@@ -185,6 +191,7 @@ fn nobody_is_called_while_that_disturbs() {
         let mut music = None;
         match disturbed {
             "pairing" => drop(life.ask(Request::OpenPairing { length: None })),
+            "search" => drop(life.tell(looking(true))),
             "call" => drop(life.tell(ringing(vec![call.clone()]))),
             _ => music = Some(life.music(BEN)),
         }
@@ -192,6 +199,7 @@ fn nobody_is_called_while_that_disturbs() {
         assert_eq!(life.called(), [], "{disturbed}");
         match disturbed {
             "pairing" => drop(life.ask(Request::ClosePairing)),
+            "search" => drop(life.tell(looking(false))),
             "call" => {
                 life.tell(ringing(Vec::new()));
                 life.wait(10).tell(Event::TimerFired {
@@ -207,6 +215,19 @@ fn nobody_is_called_while_that_disturbs() {
         }
         assert_eq!(life.called().len(), 1, "after {disturbed}");
     }
+}
+
+#[test]
+fn a_search_without_end_keeps_nobody_from_being_called() {
+    let mut life = Life::begins_without(vec![trusted(ANNA, "Anna")]);
+    life.tell(Event::AdapterSeen(AdapterFacts {
+        discovering: true,
+        ..adapter()
+    }));
+    life.reconnect_timer(29);
+    assert_eq!(life.called(), []);
+    life.reconnect_timer(2);
+    assert_eq!(life.called().len(), 1);
 }
 
 #[test]

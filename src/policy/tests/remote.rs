@@ -47,6 +47,15 @@ impl Life {
         found.expect("an answer")
     }
 
+    /// All have a player, of which nothing is told.
+    fn have_players(&mut self) -> &mut Self {
+        for phone in [ANNA, BEN, CARA] {
+            self.seen(phone, Player::default());
+        }
+        self.orders.clear();
+        self
+    }
+
     fn next_track(&mut self, phone: Option<Address>) -> Result<Address, RejectionKind> {
         let command = PlayerCommand::Next;
         self.ask(Request::Player { phone, command });
@@ -117,6 +126,7 @@ fn a_player_is_gone_with_its_phone() {
 #[test]
 fn buttons_are_those_of_who_plays_or_did_last() {
     let mut life = Life::with_a_family();
+    life.have_players();
     assert_eq!(life.next_track(None), Err(RejectionKind::Ambiguous));
     assert_eq!(life.next_track(Some(CARA)), Ok(CARA));
     let ben = life.music(BEN);
@@ -139,6 +149,9 @@ fn buttons_are_those_of_who_plays_or_did_last() {
     let unknown = Address::new([9; 6]);
     assert_eq!(life.next_track(Some(unknown)), Err(RejectionKind::NotFound));
     let mut life = Life::with_anna();
+    let none = Err(RejectionKind::NotAvailable);
+    assert_eq!(life.next_track(None), none, "she has no player");
+    life.seen(ANNA, Player::default());
     assert_eq!(life.next_track(None), Ok(ANNA), "the only one");
     life.tell(Event::PhoneGone { phone: ANNA });
     assert_eq!(life.next_track(None), Err(RejectionKind::NotConnected));
@@ -151,10 +164,11 @@ fn one_button_plays_and_pauses() {
         life.ask(Request::PlayOrPause { phone: None });
         life.pressed().unwrap().1
     };
+    life.seen(ANNA, Player::default());
     assert_eq!(toggles(&mut life), PlayerCommand::Play);
     life.music(ANNA);
     assert_eq!(toggles(&mut life), PlayerCommand::Pause, "it streams");
-    life.presses(ANNA, false);
+    life.seen(ANNA, tune("Hey", PlayState::Paused, 0));
     assert_eq!(
         toggles(&mut life),
         PlayerCommand::Play,
@@ -165,6 +179,7 @@ fn one_button_plays_and_pauses() {
 #[test]
 fn who_is_paused_by_hand_in_a_call_does_not_go_on_after_it() {
     let mut life = Life::with_a_family();
+    life.have_players();
     let anna = life.music(ANNA);
     life.calls_come(CARA);
     life.rings(CARA, 1);

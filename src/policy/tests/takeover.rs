@@ -174,6 +174,25 @@ fn a_phone_whose_stream_stayed_open_takes_the_speaker_back_by_its_play_button() 
 }
 
 #[test]
+fn a_phone_that_was_asked_to_pause_does_not_take_over_with_its_next_track() {
+    for (asked, pause, taken) in [(0, 0, true), (30, 0, false), (30, 5, true)] {
+        let mut life = Life::with_a_family();
+        life.music(ANNA);
+        life.presses(ANNA, true);
+        life.wait(60).music(BEN);
+        life.presses(BEN, true);
+        life.wait(asked).presses(ANNA, false);
+        life.wait(pause).presses(ANNA, true);
+        let heard = if taken { ANNA } else { BEN };
+        assert_eq!(
+            life.policy.takeover.heard(),
+            Some(heard),
+            "{asked} s, {pause} s"
+        );
+    }
+}
+
+#[test]
 fn a_player_that_plays_is_no_ping() {
     let mut life = Life::with_a_family();
     let anna = life.music(ANNA);

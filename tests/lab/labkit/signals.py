@@ -52,6 +52,11 @@ class Signal:
         return np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2")
 
 
+def loudness(volume: int) -> float:
+    """By how many dB the speaker's volume (1 to 100) is below its loudest: src/policy/model.rs."""
+    return 60 * float(np.log10((volume + 20) / 120))
+
+
 def decibel(level: float) -> float:
     """Amplitude of a level in dBFS, where 0 dBFS is a sine that touches full scale."""
     return 10 ** (level / 20)

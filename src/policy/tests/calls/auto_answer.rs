@@ -130,7 +130,10 @@ fn a_second_one_that_rings_does_not_keep_the_first_from_being_answered() {
 fn a_call_is_left_to_people_once_anything_else_has_happened() {
     use CallState::{Active, Dialing, Incoming};
     type Turn = fn(&mut Life);
-    let turns: [(&str, Turn); 8] = [
+    let turns: [(&str, Turn); 9] = [
+        ("the speaker is muted", |life| {
+            life.ask(Request::Mute { muted: true });
+        }),
         ("it is answered at the phone", |life| {
             life.calls(ANNA, &[(1, Active)]);
         }),
@@ -175,6 +178,15 @@ fn a_call_is_left_to_people_once_anything_else_has_happened() {
         let another = matches!(what, "it is given up");
         assert_eq!(answered, another, "{what}");
     }
+}
+
+#[test]
+fn a_speaker_that_is_muted_answers_nothing_by_itself() {
+    let mut life = Life::with_auto_answer();
+    life.ask(Request::Mute { muted: true });
+    life.calls(ANNA, &[(1, CallState::Incoming)]);
+    life.wait(60).time_is_over();
+    assert!(!life.answered(ANNA));
 }
 
 #[test]

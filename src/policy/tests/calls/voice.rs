@@ -109,3 +109,35 @@ fn a_client_moves_how_loud_the_phone_that_talks_gets_the_room() {
     nobody.wish(Some(ANNA), microphone(40));
     assert_eq!(nobody.refusal(), RejectionKind::NotConnected);
 }
+
+#[test]
+fn who_talks_from_here_or_turns_a_call_up_wants_to_hear() {
+    type Turn = fn(&mut Life);
+    let turns: [(&str, bool, Turn); 6] = [
+        ("it is answered", true, |life| {
+            life.wish(None, CallWish::Answer { end_others: false });
+        }),
+        ("somebody calls", true, |life| {
+            life.wish(Some(BEN), CallWish::Redial);
+        }),
+        ("the assistant is asked", true, |life| {
+            life.wish(Some(BEN), CallWish::Assistant { on: true });
+        }),
+        ("it is turned up at the phone", true, |life| {
+            life.fact(ANNA, HandsFreeFact::SpeakerVolume { steps: 15 });
+        }),
+        ("it is refused", false, |life| {
+            life.wish(None, CallWish::Reject);
+        }),
+        ("a phone without a call tells its volume", false, |life| {
+            life.fact(BEN, HandsFreeFact::SpeakerVolume { steps: 15 });
+        }),
+    ];
+    for (what, hears, turn) in turns {
+        let mut life = Life::with_two_callers();
+        life.ask(Request::Mute { muted: true });
+        life.calls(ANNA, &[(1, CallState::Incoming)]);
+        turn(&mut life);
+        assert_eq!(life.policy.snapshot().muted, !hears, "{what}");
+    }
+}

@@ -24,8 +24,8 @@ OFF = 1.0
 
 
 def loud(volume):
-    """How loud the tone is at a volume: the cube of the fraction."""
-    return LEVEL + 60 * np.log10(volume / 100)
+    """How loud the tone is at a volume."""
+    return LEVEL + signals.loudness(volume)
 
 
 def slider(volume):
