@@ -7,6 +7,8 @@ is played, or more; in a piece that short the other tones leave less of themselv
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from labkit import analysis, signals
@@ -14,6 +16,8 @@ from labkit.recording import Recording
 
 TONES = (441.0, 997.0, 1553.0, 2111.0)
 """What each phone plays, in Hz."""
+RING = 3511.0
+"""What the speaker rings with, where that has to be told from them."""
 LEVEL = -12.0
 PIECE = 0.025
 """Seconds of which is told who is heard in them."""
@@ -47,6 +51,15 @@ def levels(recording: Recording, tones: tuple[float, ...]) -> np.ndarray:
 def heard(recording: Recording, tones: tuple[float, ...] = TONES) -> np.ndarray:
     """Whether each of them is heard, piece by piece: [pieces, tones]."""
     return levels(recording, tones) > LOUD
+
+
+def shares(recording: Recording, pieces: np.ndarray, begin: float, end: float) -> np.ndarray:
+    """For which part of this time, from 0 to 1, each of the tones was heard that `pieces` are about."""
+    step = PIECE * recording.rate
+    first, last = (recording.clock.frame_at(time) / step for time in (begin, end))
+    part = pieces[max(0, math.ceil(first)) : max(0, math.floor(last))]
+    assert len(part), "nothing was recorded then"
+    return part.mean(axis=0)
 
 
 def check_alone(pieces: np.ndarray) -> None:
