@@ -299,6 +299,11 @@ class Phone(Calling, Listening):
         some for good, or suspend it at once (the default)."""
         self._player.lingers = lingers
 
+    def late_remote(self, seconds: float) -> None:
+        """Makes AVRCP come so many seconds (less than ten) after the music, from the phone's side
+        only. Set it before the phone connects."""
+        self._do("come late with AVRCP", self._player.remote.come_late(seconds), 5)
+
     # Errors
 
     def _address(self, given: str | None) -> str:

@@ -55,7 +55,10 @@ class Player:
         await self.source.connect(link)
         if self.source.state == State.IDLE:
             await self.source.open(Sbc())
-        await self.remote.connect(link)
+        if self.remote.lateness is None:
+            await self.remote.connect(link)
+        else:
+            self._in_background(self.remote.connect_late(link))
 
     async def play(
         self,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from bumble import avc, avrcp, core, l2cap
+from bumble import avc, avctp, avrcp, core, l2cap
 from bumble.device import Connection
 
 from labkit import clock
@@ -46,6 +46,8 @@ class RemoteControl:
         self._log = log
         self._absolute_volume = absolute_volume
         self.obedient = True
+        self.lateness: float | None = None
+        """Seconds after its music until it comes; None is at once."""
         self.app = App()
         self.volume: int | None = None
         self.on_play: Callable[[], None] | None = None
@@ -57,6 +59,7 @@ class RemoteControl:
         self.protocol.on(avrcp.Protocol.EVENT_START, self._opened)
         self.protocol.on(avrcp.Protocol.EVENT_STOP, self._closed)
         self.protocol.listen(handset.device)
+        self._channels = handset.device.l2cap_channel_manager
         self._browsing = Browsing(handset.device, self.app, log)
         records = handset.device.sdp_service_records
         records[TARGET_RECORD] = player_record(_AVRCP_VERSION, _PLAYER)
@@ -90,6 +93,17 @@ class RemoteControl:
         while not self.connected and clock.now() < deadline:
             await asyncio.sleep(0.05)
         return self.connected
+
+    async def come_late(self, seconds: float) -> None:
+        """From now on comes so long after the music, and by itself only: the speaker, which would be
+        sooner, is refused."""
+        self.lateness = seconds
+        self._channels.servers.pop(avctp.AVCTP_PSM, None)
+
+    async def connect_late(self, link: Connection) -> None:
+        """Connects AVRCP when it is time."""
+        await asyncio.sleep(clock.host(self.lateness or 0.0))
+        await self.connect(link)
 
     # The volume
 

@@ -19,6 +19,8 @@ SETTLED = 0.5
 MUTED = 0.2
 """Seconds after `dotctl mute` has answered until nothing is heard: the fade, and what lies before the
 card and its other side."""
+COMES_LATE = 2.5
+"""Seconds after its music at which a phone's remote control comes late: BlueZ has asked for it by then."""
 OFF = 1.0
 """By how many dB a piece of a tone may be off."""
 
@@ -176,6 +178,24 @@ def test_phone_that_comes_back_with_its_slider_up_is_as_loud_as_before(speaker, 
     assert speaker.find(phone)["volume"] == 30
     assert phone.volume == slider(30), "it is shown where its slider belongs"
     check_no_louder(recording, 30)
+
+
+def test_phone_whose_slider_comes_late_and_high_is_as_loud_as_before(speaker, phone):
+    """Its volume is not known before its remote control comes, long after its music."""
+    phone.late_remote(COMES_LATE)
+    speaker.invite(phone)
+    speaker.dotctl("volume", "30", "--phone", phone.address)
+    with speaker.pi.recording() as recording:
+        phone.play(tone(TONE))
+        opened = saw(phone, "stream", state="open")
+        came = saw(phone, "profile", name="avrcp", open=True)
+        phone.set_volume(127)
+        speaker.pi.wait_for(lambda: phone.volume == slider(30), what="the slider at its place")
+        wait(speaker, 2.0)
+    assert came.time - opened.time > COMES_LATE - 0.1, "it was not late"
+    assert speaker.find(phone)["volume"] == 30
+    check_no_louder(recording, 30)
+    turn(speaker, phone, 50, "phone")
 
 
 def check_no_louder(recording, volume):
