@@ -20,7 +20,7 @@ MUTED = 0.2
 """Seconds after `dotctl mute` has answered until nothing is heard: the fade, and what lies before the
 card and its other side."""
 COMES_LATE = 2.5
-"""Seconds after its music at which a phone's remote control comes late: BlueZ has asked for it by then."""
+"""Seconds after its music at which the remote control of a phone comes that is late with it."""
 OFF = 1.0
 """By how many dB a piece of a tone may be off."""
 
