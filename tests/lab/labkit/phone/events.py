@@ -43,6 +43,7 @@ class EventLog:
 
     def __init__(self) -> None:
         self._events: list[Event] = []
+        self._once: dict[str, Callable[[], None]] = {}
         self._changed = threading.Condition()
 
     def add(self, kind: str, **details: Any) -> Event:
@@ -50,8 +51,16 @@ class EventLog:
         event = Event(clock.now(), kind, details)
         with self._changed:
             self._events.append(event)
+            action = self._once.pop(kind, None)
             self._changed.notify_all()
+        if action is not None:
+            action()
         return event
+
+    def once(self, kind: str, action: Callable[[], None]) -> None:
+        """Does this when there is such an event next, before the phone sees anything else."""
+        with self._changed:
+            self._once[kind] = action
 
     def all(self) -> list[Event]:
         """Returns the events so far."""

@@ -231,6 +231,11 @@ class Phone(Calling, Listening):
             self._controller.leave_range()
             self._in_range = False
 
+    def out_of_range_at(self, kind: str) -> None:
+        """Walks away in the moment of the next event of this kind: the phone answers nothing that
+        comes after it."""
+        self._log.once(kind, self.out_of_range)
+
     def in_range(self) -> None:
         """Comes back."""
         if not self._in_range:
@@ -256,13 +261,15 @@ class Phone(Calling, Listening):
         seconds: float | None = None,
         frames_per_packet: int | None = None,
         announced: bool = True,
+        endless: bool = False,
         timeout: float = 25.0,
     ) -> Playback:
         """Starts playing and returns at once; `wait()` on the result for the end.
 
         Connects first when it has to, and configures the stream anew when the parameters differ.
         `rate` is the stream's; without it the sound's own. `seconds` cuts the sound short. What is
-        not `announced`, such as the ping of a message, is none of its player's.
+        not `announced`, such as the ping of a message, is none of its player's. What is `endless` is
+        played over and over, until somebody ends it.
         """
         if codec != "sbc":
             raise self._error(f"has no codec {codec!r}, only 'sbc'")
@@ -273,8 +280,12 @@ class Phone(Calling, Listening):
             pcm = pcm[: round(seconds * sbc.rate)]
         tail = ((0, _TAIL_FRAMES * sbc.frame_samples + -len(pcm) % sbc.frame_samples), (0, 0))
         frames = sbc.encode(np.pad(pcm, tail))
+        if endless:
+            frames = frames[:-_TAIL_FRAMES] + frames[-1:]
         address = self._address(None)
-        start = self._player.play(address, sbc, frames, frames_per_packet, timeout, announced)
+        start = self._player.play(
+            address, sbc, frames, frames_per_packet, timeout, announced, endless
+        )
         return self._do(f"play to {address}", start, timeout)
 
     def suspend(self, timeout: float = 5.0) -> None:

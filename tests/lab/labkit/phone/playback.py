@@ -54,8 +54,9 @@ class Packet:
 class Playback:
     """A running, suspended or finished transmission of one piece of sound.
 
-    Made by `Phone.play`; `silent_frame` fills its last packet and follows it. `transmit` belongs to
-    the phones' thread, the rest to the test's.
+    Made by `Phone.play`; `silent_frame` fills its last packet and follows it. An `endless` one is
+    sent over and over without its last frame, the silent one. `transmit` belongs to the phones'
+    thread, the rest to the test's.
     """
 
     def __init__(
@@ -66,14 +67,18 @@ class Playback:
         frames_per_packet: int,
         quality: Callable[[], LinkQuality],
         log: EventLog,
+        endless: bool = False,
     ) -> None:
         self.sbc = sbc
         self.packets: list[Packet] = []
         self.failure: str | None = None
+        if endless:
+            frames = frames[:-1] * frames_per_packet  # Whole packets, so there is no padding.
         padding = [silent_frame] * (-len(frames) % frames_per_packet)
         self._payloads = packetize(frames + padding, frames_per_packet)
         (self._silence,) = packetize([silent_frame] * frames_per_packet, frames_per_packet)
         self._packet_samples = frames_per_packet * sbc.frame_samples
+        self._endless = endless
         self._quality = quality
         self._log = log
         self._next = 0
@@ -82,7 +87,8 @@ class Playback:
 
     @property
     def seconds(self) -> float:
-        """How long the whole piece plays."""
+        """How long the whole piece plays, or how soon an endless one is sent again from its
+        beginning."""
         return len(self._payloads) * self._packet_samples / self.sbc.rate
 
     @property
@@ -146,21 +152,22 @@ class Playback:
         self._segments.append((first * self._packet_samples, start))
         last = len(self._payloads) + int(LINGER * self.sbc.rate / self._packet_samples)
         released = start
-        while self._next < last:
+        while self._endless or self._next < last:
             index = self._next
-            if index == len(self._payloads):
+            sounds = self._endless or index < len(self._payloads)
+            if index == len(self._payloads) and not self._endless:
                 self.end()
             due = start + (index - first) * self._packet_samples / self.sbc.rate
             lost, delay = fate(self._quality(), index)
             released = max(released, due + delay)
             await _sleep_until(released)
-            payload = self._payloads[index] if index < len(self._payloads) else self._silence
+            payload = self._payloads[index % len(self._payloads)] if sounds else self._silence
             sent = None
             if not lost:
                 if not send(rtp_packet(index, self._packet_samples, payload)):
                     return False
                 sent = clock.now()
-            if index < len(self._payloads):
+            if sounds:
                 self.packets.append(Packet(index, index * self._packet_samples, due, sent))
             self._next += 1
         return True

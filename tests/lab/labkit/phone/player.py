@@ -68,9 +68,11 @@ class Player:
         per_packet: int | None,
         timeout: float,
         announced: bool = True,
+        endless: bool = False,
     ) -> Playback:
         """Starts a piece, after connecting and configuring as needed; its last frame must be
-        silence. One that is not `announced` is none of the player's, which says nothing."""
+        silence. One that is not `announced` is none of the player's, which says nothing; one that
+        is `endless` has no end."""
         async with self._busy:
             self._end_piece("another piece was started")
             await self._stop_sending()
@@ -79,7 +81,7 @@ class Player:
             await self.source.open(sbc)
             per_packet = per_packet or most_frames(sbc, self.source.payload_size)
             self.playback = Playback(
-                sbc, frames, frames[-1], per_packet, lambda: self.quality, self._log
+                sbc, frames, frames[-1], per_packet, lambda: self.quality, self._log, endless
             )
             self._announced = announced
             await self.source.start()

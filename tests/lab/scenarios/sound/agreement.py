@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from turns import LEVEL, LOUD, TONES, check_alone, heard, wait
+from turns import LEVEL, LOUD, TONES, check_alone, heard
 
 from labkit import signals
 from labkit.pi import SOUND_SERVER
+from labkit.recording import Recording
 
 ASK = f"""set -e
 dotctl status --json
@@ -22,10 +23,10 @@ busctl --json=short call org.bluez / org.freedesktop.DBus.ObjectManager GetManag
 STATES = {"forward-seek": "forward", "reverse-seek": "rewind", "error": "stopped"}
 """What dotd calls those states of a player that BlueZ calls something else."""
 LISTENED = 0.3
-"""Seconds that are listened to, once all agree."""
+"""Seconds for which a recording goes on, once all agree."""
 STEADY = 8
-"""Pieces at the end of that, in each of which is heard whoever is heard: until then the sound may be on
-its way to the card."""
+"""Pieces at its end, in each of which is heard whoever is heard: until then the sound may be on its way
+to the card."""
 CLEAR = 3.0
 """A tone that is nearer than so many dB to what counts as heard may count or not."""
 
@@ -83,9 +84,8 @@ def percent(avrcp: int | None) -> int | None:
     return None if avrcp is None else (avrcp * 100 + 63) // 127
 
 
-def disagreements(speaker, family: list, said: dict) -> list[str]:
-    """All that does not fit together just now; if that is nothing, also who is heard and should not be,
-    or the other way round. The phones of a family play the TONES in its order; two at once fail."""
+def disagreements(speaker, family: list, said: dict) -> tuple[list[str], dict]:
+    """All that does not fit together just now, but for what is heard; and the status."""
     status, devices, nodes = asked(speaker.pi)
     shown = {each["address"]: each for each in status["phones"]}
     wrong = [
@@ -116,10 +116,7 @@ def disagreements(speaker, family: list, said: dict) -> list[str]:
         wrong.append(f"{playing} are heard, and {len(streaming)} phones play")
     if strangers := set(shown) - {phone.address for phone in family}:
         wrong.append(f"strangers: {strangers}")
-    # Where nobody sends anything there is nothing to be heard.
-    if not wrong and any(map(streams, family)):
-        wrong = misheard(speaker, [(phone.name, shown[phone.address]) for phone in family], status)
-    return wrong
+    return wrong, status
 
 
 def asked(pi) -> tuple[dict, dict, dict]:
@@ -169,26 +166,39 @@ def streams(phone) -> bool:
     return told[-1:] == ["streaming"]
 
 
-def misheard(speaker, shown: list[tuple[str, dict]], status: dict) -> list[str]:
-    """Listens for a moment: who is heard that is not said to play, or is not heard although it is. No
-    two are heard together."""
-    with speaker.pi.recording() as recording:
-        wait(speaker, LISTENED)
-    if len(recording.segments) != 1:
-        return ["nothing was played, or in several formats"]
-    pieces = heard(recording, TONES[: len(shown)])
-    if len(pieces) < STEADY:
-        return ["too little was played"]
-    check_alone(pieces)
+def had_to_stop(phone, since: float) -> bool:
+    """Whether the phone has had a reason since then to stop: a key, a call of its own, the loss of its
+    way to the speaker, its user. That its piece was over is none, nor that the speaker suspended it."""
+    reasons = {
+        "key": lambda details: details["key"] in ("pause", "stop") and details["obeyed"],
+        "call": lambda _: True,
+        "playback-ended": lambda details: details["failure"],
+    }
+    return any(
+        event.kind in reasons and reasons[event.kind](event.details)
+        for event in phone.events
+        if event.time >= since
+    )
+
+
+def misheard(recording: Recording, family: list, status: dict) -> list[str]:
+    """Who is heard at the end of a recording and is not said to play, or is not heard although it is. The
+    phones of a family play the TONES in its order; that two are heard together, at any time, fails."""
+    tones = TONES[: len(family)]
+    parts = [heard(Recording(recording.name, [each]), tones) for each in recording.segments]
+    parts = [pieces for pieces in parts if len(pieces)]
+    for pieces in parts:
+        check_alone(pieces)
+    if not parts or len(parts[-1]) < STEADY:
+        return ["too little was recorded"]
+    shown = {each["address"]: each for each in status["phones"]}
     wrong = []
-    for (name, known), share in zip(shown, pieces[-STEADY:].mean(axis=0), strict=True):
+    for phone, share in zip(family, parts[-1][-STEADY:].mean(axis=0), strict=True):
+        known = shown[phone.address]
         level = LEVEL + signals.loudness(known["volume"])
         plays = known["playing"] and not status["sound"]["muted"]
         if share and not (plays and level > LOUD - CLEAR):
-            wrong.append(f"{name} is heard, and should not be")
+            wrong.append(f"{phone.name} is heard, and should not be")
         if share < 1 and plays and level > LOUD + CLEAR:
-            wrong.append(f"{name} should be heard, and is not")
-    if not wrong:
-        # Kept are those that somebody has to listen to.
-        speaker.pi.recordings.clear()
+            wrong.append(f"{phone.name} should be heard, and is not")
     return wrong

@@ -6,6 +6,7 @@ tests/household.rs plays the same cases through with the policy alone. Those tha
 """
 
 import json
+import math
 import shlex
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,8 +29,9 @@ RING_TONE = "/etc/dotd/ring.wav"
 LONGEST_RING = 10.0
 """Seconds of a ring tone: nobody lets it ring for longer."""
 RINGS = f'[calls]\nring-tone = "{RING_TONE}"\nring-volume = 100\n'
-PING = 3.0
-"""Seconds of a message's sound, which is long for one, so that somebody can listen."""
+PING = 5.0
+"""Seconds of a message's sound, which is long for one, so that somebody can listen; less than the 6 s
+after which it would be none."""
 LOOK = 1.5
 """Seconds for which it stays as it is looked at."""
 LISTENED = 1.0
@@ -98,14 +100,13 @@ class House:
         }
         self.began_to_play, self.stubborn = set(), set()
         self.owner = None
-        self.pinged = {}
         for name in sorted(self.phones, key=lambda name: name in case["here"]):
             speaker.invite(self.phones[name])
             if name in case["here"]:
                 self.arrives(name)
             else:
                 speaker.part(self.phones[name])
-        self.looked = speaker.pi.now()
+        self.looked = self.done_at = speaker.pi.now()
         self.told_before = len(self.told())
         self.listened = []
 
@@ -118,8 +119,11 @@ class House:
         if isinstance(step, dict):
             return self.look(step)
         who, verb = step.split(" ", 1)
-        if who == "wait":
-            return wait(self.speaker, float(verb))
+        done_at = wait(self.speaker, float(verb)) if who == "wait" else self.act(who, verb)
+        self.done_at = done_at or self.speaker.pi.now()
+
+    def act(self, who, verb):
+        """Has somebody do it; returns when that was, if that can be told better than by the clock."""
         verbs = {
             "connects": self.connects,
             "leaves": self.leaves,
@@ -189,19 +193,21 @@ class House:
 
     def stops(self, name):
         """Its user presses pause."""
-        self.phones[name].suspend()
+        phone, began = self.phones[name], self.speaker.pi.now()
+        phone.suspend()
         self.owner = None
-        self.speaker.wait_silent(self.phones[name])
+        self.speaker.wait_silent(phone)
+        return saw(phone, "stream", began, state="suspended").time
 
     def pings(self, name):
         """A message comes; its sound is none of the player's."""
-        phone, self.pinged[name] = self.phones[name], self.speaker.pi.now()
+        phone = self.phones[name]
         phone.play(tone(TONES[FAMILY.index(name)], PING), announced=False)
         self.speaker.wait_playing(phone)
 
     def has_pinged(self, name):
-        """The message has been heard, and the phone has closed its stream."""
-        saw(self.phones[name], "stream", self.pinged[name], state="suspended")
+        """The message has been heard, and the phone closes its stream."""
+        self.phones[name].stop()
 
     def disobeys(self, name):
         """From now on it plays on when it is told to pause."""
@@ -220,10 +226,10 @@ class House:
 
     # What is seen
 
-    def was_paused(self, name, since):
+    def was_paused(self, name, since, until=math.inf):
         """Whether the speaker has pressed pause on this phone."""
         keys = [event for event in self.phones[name].events if event.kind == "key"]
-        return any(event.details["key"] == "pause" and event.time >= since for event in keys)
+        return any(event.details["key"] == "pause" and since <= event.time <= until for event in keys)
 
     def was_called(self, name):
         """Whether the speaker has begun a link with this phone since the last look."""
@@ -231,26 +237,30 @@ class House:
         return any(event.details["incoming"] and event.time >= self.looked for event in links)
 
     def look(self, expected):
-        """It becomes as it should be and stays so; who is heard meanwhile is listened to later."""
+        """It becomes as it should be and stays so. Whether the one who is heard stays it is listened to
+        later: asked again, the speaker would tell of what may by then have come next."""
         pi = self.speaker.pi
-        wanted = plain(expected)
-        pi.wait_for(lambda: self.seen(expected) == wanted, PATIENCE, f"{expected}")
-        wait(self.speaker, LOOK)
-        ended = pi.now()
-        assert self.seen(expected) == wanted
-        if "heard" in expected:
-            self.listened.append((ended - LISTENED, ended, expected["heard"]))
+        others = {what: value for what, value in expected.items() if what != "heard"}
+        who = expected.get("heard")
+        # The silence after somebody has stopped may be short, and began with that.
+        asked = others if who == "nobody" else expected
+        pi.wait_for(lambda: self.seen(asked) == plain(asked), PATIENCE, f"{expected}")
+        ended = (self.done_at if who == "nobody" else pi.now()) + LOOK
+        wait(self.speaker, ended - pi.now())
+        assert self.seen(others, ended) == plain(others)
+        if who is not None:
+            self.listened.append((ended - LISTENED, ended, who))
         self.looked = ended
         self.told_before = len(self.told())
 
-    def seen(self, asked):
-        """What somebody sees who looks for the same."""
+    def seen(self, asked, until=math.inf):
+        """What somebody sees who looks for the same; of what passes, until then."""
         known = {each["address"]: each for each in self.speaker.phones()}
         shown = {name: known[phone.address] for name, phone in self.phones.items()}
         ways = {
             "heard": lambda: {name for name, each in shown.items() if each["playing"]},
             "connected": lambda: {name for name, each in shown.items() if each["connected"]},
-            "paused": lambda: {name for name in shown if self.was_paused(name, self.looked)},
+            "paused": lambda: {name for name in shown if self.was_paused(name, self.looked, until)},
             "called": lambda: {
                 name for name, each in shown.items() if each["called"] or self.was_called(name)
             },

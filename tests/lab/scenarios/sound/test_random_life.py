@@ -2,32 +2,35 @@
 
 After each of many random operations, once all is quiet, what dotd says of the phones is what people
 said, and what BlueZ, PipeWire and the phones themselves say; and on what the sound card plays, each
-phone's own tone tells that the one that is said to play is heard, and no other. The seed is printed:
-DOTD_LAB_SEED=N lives the same life again, as far as the clocks let it.
+phone's own tone tells that the one that is said to play is heard, and no other. No two are heard
+together at any time, and none falls silent without a reason: what phones play has no end. The seed is
+printed: DOTD_LAB_SEED=N lives the same life again, as far as the clocks let it.
 """
 
 import os
 import random
-from contextlib import suppress
+import shlex
+from contextlib import contextmanager, suppress
+from functools import partial
 
+import numpy as np
 import pytest
-from agreement import disagreements
+from agreement import LISTENED, disagreements, had_to_stop, misheard, streams
 from telephony import ANNA, wait_calls
-from turns import TONES, tone
+from turns import LEVEL, TONES, wait
 
+from labkit import signals
 from labkit.link import GuestError
 from labkit.pi import CommandFailed
 
 PROCESS = "systemctl show -P MainPID dotd"
-RESTARTS = {
-    "dotd": "systemctl restart dotd",
-    "bluetooth": "systemctl restart bluetooth",
-    "dotd-pipewire": "systemctl kill -s KILL dotd-pipewire",
-}
-"""How services go and come back, as in an update or after a crash."""
-PIECE = 20.0
-QUIET = 60.0
-"""Seconds within which everybody agrees again."""
+CURSOR = "journalctl -q -n 0 --show-cursor"
+RATE, FRAME, FRAMES = 44100, 128, 345
+"""What a phone plays over and over: so many samples a second and in a frame, so many frames."""
+QUIET = 20.0
+"""Seconds within which everybody agrees again: twice what may follow a call, which is the quiet after it
+(1.5 s), a ping (6 s) and the 3 s for which the speaker is kept."""
+RESTART = 30.0
 LOST = 60.0
 """Seconds within which both sides have noticed that a link is gone."""
 TALK = 5.0
@@ -40,6 +43,13 @@ DOCUMENTED = {0, 1, 2, 4, 5, 6, 7, 8, 9}
 """How dotctl may end; 3 is that dotd went away."""
 
 
+def loop(phone_number):
+    """A second of a phone's tone, whole waves in whole frames: it goes on at its end as it began."""
+    count = FRAMES * FRAME
+    waves = round(TONES[phone_number] * count / RATE)
+    return signals.decibel(LEVEL) * np.sin(2 * np.pi * waves * np.arange(count) / count)
+
+
 class Life:
     """The three, the speaker, and the dice. The first of the three has calls."""
 
@@ -47,6 +57,7 @@ class Life:
         self.speaker, self.family, self.dice = speaker, family, dice
         self.away = set()
         self.said = {}
+        self.status = {}
         self.process = self.running()
         for phone in family:
             speaker.welcome(phone)
@@ -70,33 +81,67 @@ class Life:
         """It is the one that was started last."""
         assert self.running() == self.process, "dotd was started anew"
 
-    def restart(self, service):
-        """Has a service go and come back."""
+    def restart(self, command, told):
+        """Has a service go and come back, as in an update or after a crash, until dotd has told that it is
+        there again. What dotd shows may be of before, and what it shows meanwhile may have passed."""
         pi = self.speaker.pi
         self.check_lives()
-        pi.sh(RESTARTS[service])
-        if service == "dotd-pipewire":
-            # Whoever listened before the card is found again would keep it from being found.
-            pi.wait_status(lambda status: status["sound"]["state"] != "ready", what="no sound")
-        self.speaker.wait_ready(timeout=30)
-        if service == "dotd":
-            self.process = self.running()
+        cursor = pi.sh(CURSOR).stdout.partition("-- cursor: ")[2].strip()
+        pi.sh(command)
+        lines = shlex.join(["journalctl", "-q", "-u", "dotd", "-g", told, f"--after-cursor={cursor}"])
+        pi.wait_for(lambda: pi.sh(lines, check=False).stdout, RESTART, told)
+        self.speaker.wait_ready(RESTART)
 
-    def settle(self):
-        """Waits until all agree, and hears what they agree on."""
+    def play(self, phone):
+        """The phone plays its tone, without end."""
+        phone.play(loop(self.family.index(phone)), endless=True)
+
+    def live(self, happens=lambda: None):
+        """Something happens, and all agree on what has come of it. All is listened to, from before it
+        happens, but for a moment each time that what is heard is late."""
+        began = self.speaker.pi.now()
+        if self.listen(began, happens):
+            self.wait_right(lambda: self.listen(began))
+        # Kept are those that somebody has to listen to.
+        self.speaker.pi.recordings.clear()
+
+    def listen(self, began, happens=lambda: None):
+        """Records until all agree on what happens; returns what of it is not heard."""
+        with self.speaker.pi.recording() as recording:
+            happens()
+            with self.nobody_stops(began):
+                self.wait_right(self.look)
+                wait(self.speaker, LISTENED)
+        return misheard(recording, self.family, self.status)
+
+    def look(self):
+        """Returns what they do not agree on."""
+        try:
+            wrong, self.status = disagreements(self.speaker, self.family, self.said)
+        except CommandFailed as failure:
+            wrong = [str(failure)]
+        return wrong
+
+    def wait_right(self, look):
+        """Waits until nothing is wrong."""
         wrong = []
 
-        def agreed():
-            try:
-                wrong[:] = disagreements(self.speaker, self.family, self.said)
-            except CommandFailed as failure:
-                wrong[:] = [str(failure)]
+        def right():
+            wrong[:] = look()
             return not wrong
 
         try:
-            self.speaker.pi.wait_for(agreed, QUIET, "agreement")
+            self.speaker.pi.wait_for(right, QUIET, "agreement")
         except GuestError as error:
             pytest.fail("\n".join([f"they do not agree: {error}", *wrong]))
+
+    @contextmanager
+    def nobody_stops(self, began):
+        """Whoever plays now plays on, but for a reason that came after it began."""
+        playing = [phone for phone in self.family if streams(phone)]
+        yield
+        for phone in playing:
+            assert streams(phone) or had_to_stop(phone, began), f"{phone.name} fell silent"
 
 
 # What phones do: whatever comes of it, also nothing. Who is out of range can only come back.
@@ -128,7 +173,7 @@ def disconnects(_life, phone, _):
 
 @at_the_phone
 def plays(life, phone, _):
-    phone.play(tone(TONES[life.family.index(phone)], PIECE))
+    life.play(phone)
 
 
 @at_the_phone
@@ -161,6 +206,7 @@ def walks_away(life, phone, _):
     life.away.add(phone)
     phone.out_of_range()
     life.speaker.wait_connected(phone, False, LOST)
+    life.speaker.pi.wait_for(lambda: phone.connected_to is None, LOST, f"{phone.name} without a link")
 
 
 def comes_back(life, phone):
@@ -253,8 +299,20 @@ def is_renamed(life, phone):
         life.said[phone]["name"] = name or phone.name
 
 
-def something_restarts(life, _):
-    life.restart(life.dice.choice(list(RESTARTS)))
+def dotd_restarts(life, _):
+    life.check_lives()
+    life.speaker.pi.sh("systemctl restart dotd")
+    life.process = life.running()
+    life.speaker.wait_ready(RESTART)
+
+
+def bluetoothd_restarts(life, _):
+    life.restart("systemctl restart bluetooth", "is ready on")
+
+
+def pipewire_restarts(life, _):
+    with life.nobody_stops(life.speaker.pi.now()):
+        life.restart("systemctl kill -s KILL dotd-pipewire", "sound goes to")
 
 
 def rules_change(life, phone):
@@ -292,7 +350,9 @@ OPERATIONS = {
     is_preferred: 2,
     is_renamed: 1,
     rules_change: 3,
-    something_restarts: 5.5,
+    dotd_restarts: 1.8,
+    bluetoothd_restarts: 1.8,
+    pipewire_restarts: 1.8,
 }
 """All of them, and how often each comes; each of the services restarts at one of 40."""
 
@@ -309,11 +369,17 @@ def dice():
 def test_all_is_in_order_whatever_three_phones_do(speaker, phones, dice, count):
     family = [*phones(1, calls="iphone"), *phones(1), *phones(1, absolute_volume=False)]
     life = Life(speaker, family, dice)
-    life.settle()
+    for phone in family:
+        life.live(partial(life.play, phone))
     for number in range(1, count + 1):
         (operation,) = dice.choices(list(OPERATIONS), list(OPERATIONS.values()))
         phone = dice.choice(life.family)
         print(f"{number}: {phone.name} {operation.__name__}")
-        operation(life, phone)
-        life.settle()
+        happens = partial(operation, life, phone)
+        if operation is pipewire_restarts:
+            # A card that is listened to is in use, and would not be found again.
+            happens()
+            life.live()
+        else:
+            life.live(happens)
     life.check_lives()
