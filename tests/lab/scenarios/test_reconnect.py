@@ -16,11 +16,6 @@ WAITS = (2.0, 4.0, 8.0)
 """Seconds from the end of a call in vain to the next one, each a quarter longer or shorter."""
 LATE = 1.0
 """Seconds by which a call may be late, on a busy machine."""
-UNANSWERED = 5.2
-"""Seconds that a page takes that nobody answers, and what belongs to it."""
-NEXT_PROFILE = 0.5
-"""Seconds within which BlueZ, by itself, calls again for the next profile when it loses a link while it
-connects the one before."""
 READY = "is ready on"
 """What dotd tells each time that it has the adapter."""
 
@@ -173,17 +168,14 @@ def test_phone_at_the_fringe_does_not_begin_the_waits_anew(speaker, phone):
     )[0]
     used = [event for event in phone.events if event.kind == "stream" and event.time > came]
     assert not used, "it was near for so long that it used the speaker"
-    following = speaker.pi.wait_for(
-        lambda: pages_to(speaker.pi, phone, answered.lost + NEXT_PROFILE),
-        timeout=60,
-        what="the next call",
-    )[0]
-    # BlueZ may have tried another profile, and that in vain, before it said that the phone is gone.
-    longest = 1.25 * WAITS[2] + UNANSWERED + LATE
-    assert 0.75 * WAITS[2] <= following.began - answered.lost <= longest
+    # What dotd says, for BlueZ calls again by itself for the next profile before it says that the phone
+    # is gone.
+    speaker.pi.wait_for(lambda: not speaker.find(phone)["called"], timeout=60, what="the end of the call")
+    left = speaker.find(phone)["next_call"] - float(speaker.pi.sh("date +%s.%N").stdout)
+    assert 0.75 * WAITS[2] - LATE - 1 <= left <= 1.25 * WAITS[2] + 1, "in whole seconds"
     phone.wait_event("disconnected", timeout=60, since=came)
     phone.in_range()
-    wait_called(speaker, phone, following.began, timeout=90)
+    wait_called(speaker, phone, answered.lost, timeout=90)
 
 
 def test_lost_phone_is_called_as_soon_as_the_call_on_the_other_one_is_over(speaker, phones, calling):
