@@ -123,9 +123,9 @@ newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --l
 # The scenarios without sound that run beside the others of that kind.
 half=(test_calls.py test_pairing.py test_phones.py test_reconnect.py test_remote.py)
 
-# The scenarios of sound that tell no more than who is heard. They run beside the others of sound, and
-# give way to them.
-heard=(test_household.py test_random_life.py test_takeover.py test_volume.py)
+# The scenarios that tell who is heard and how loud, and look for no click: the first beside the others.
+sound=tests/lab/scenarios/sound
+who=("$sound/test_household.py" "$sound/test_random_life.py" "$sound/test_volume.py")
 
 # Where no sound is measured the processor need not be spared: in real time, and two at a time.
 in_real_time() {
@@ -192,12 +192,12 @@ else
             step 'package for arm64' finished arm64
             suite 'unit and integration tests' tests
         fi
-        aside heard nice "$lab" run "${heard[@]/#/tests/lab/scenarios/sound/}" \
-            --deb "$deb" --artifacts "artifacts/heard-$round"
-        suite "lab: scenarios of sound$number" \
-            "$lab" run tests/lab/scenarios/sound "${heard[@]/#/--ignore=tests/lab/scenarios/sound/}" \
+        aside life "$lab" run "${who[@]:1:2}" --deb "$deb" --artifacts "artifacts/life-$round"
+        suite "lab: scenarios of the household$number" \
+            "$lab" run "${who[0]}" --deb "$deb" --artifacts "artifacts/household-$round"
+        suite "lab: random life, volumes$number" finished life
+        suite "lab: scenarios of sound$number" "$lab" run "$sound" "${who[@]/#/--ignore=}" \
             --deb "$deb" --artifacts "artifacts/sound-$round"
-        suite "lab: scenarios of who is heard$number" finished heard
     done
     [ "$mode" != --full ] || suite 'lab: long runs' \
         "$lab" run tests/lab/scenarios --soak --deb "$deb" --artifacts artifacts/soak
