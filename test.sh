@@ -123,9 +123,10 @@ newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --l
 # The scenarios without sound that run beside the others of that kind.
 half=(test_calls.py test_pairing.py test_phones.py test_reconnect.py test_remote.py)
 
-# The scenarios that tell who is heard and how loud, and look for no click: the first beside the others.
+# The scenarios that tell who is heard, and look for no click: one half beside the other.
 sound=tests/lab/scenarios/sound
-who=("$sound/test_household.py" "$sound/test_random_life.py" "$sound/test_volume.py")
+who=("$sound/test_household.py" "$sound/test_random_life.py")
+kept='takeover or random_life'
 
 # Where no sound is measured the processor need not be spared: in real time, and two at a time.
 in_real_time() {
@@ -192,10 +193,10 @@ else
             step 'package for arm64' finished arm64
             suite 'unit and integration tests' tests
         fi
-        aside life "$lab" run "${who[@]:1:2}" --deb "$deb" --artifacts "artifacts/life-$round"
-        suite "lab: scenarios of the household$number" \
-            "$lab" run "${who[0]}" --deb "$deb" --artifacts "artifacts/household-$round"
-        suite "lab: random life, volumes$number" finished life
+        aside who "$lab" run "${who[@]}" -k "$kept" --deb "$deb" --artifacts "artifacts/kept-$round"
+        suite "lab: who is heard, first half$number" \
+            "$lab" run "${who[@]}" -k "not ($kept)" --deb "$deb" --artifacts "artifacts/who-$round"
+        suite "lab: who is heard, second half$number" finished who
         suite "lab: scenarios of sound$number" "$lab" run "$sound" "${who[@]/#/--ignore=}" \
             --deb "$deb" --artifacts "artifacts/sound-$round"
     done
