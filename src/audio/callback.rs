@@ -24,10 +24,15 @@ const HUSH_RAMP_MS: u32 = 50;
 /// How long the last fade takes, in milliseconds.
 const LAST_RAMP_MS: u32 = 10;
 
+/// No longer than this a source waits until all its channels are linked, in milliseconds. It takes a
+/// turn or two.
+const LINKING_MS: u32 = 100;
+
 /// What the audio thread tells the real-time thread about a stream, and what it hears back.
 pub(super) struct Controls {
     gain: AtomicU32,
     hushed: AtomicBool,
+    linked: AtomicBool,
     stopping: AtomicBool,
     silent: AtomicBool,
     rate_match: RateMatch,
@@ -38,6 +43,7 @@ impl Controls {
         Self {
             gain: AtomicU32::new(gain.to_bits()),
             hushed: AtomicBool::new(hushed),
+            linked: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             rate_match: RateMatch::default(),
@@ -51,6 +57,11 @@ impl Controls {
     /// Asks for silence whatever the gain, or takes that back.
     pub(super) fn hush(&self, on: bool) {
         self.hushed.store(on, Relaxed);
+    }
+
+    /// Says whether all channels are linked.
+    pub(super) fn link(&self, on: bool) {
+        self.linked.store(on, Relaxed);
     }
 
     /// Takes the last fade back.
@@ -97,6 +108,8 @@ pub(super) struct Turner {
     reference: Option<Arc<Reference>>,
     /// How many samples are consumed in place of each nominal one.
     ratio: f64,
+    /// For how many frames it has waited to be linked.
+    waited: u32,
 }
 
 impl Turner {
@@ -118,6 +131,7 @@ impl Turner {
             channels: usize::from(channels),
             reference,
             ratio: 1.0,
+            waited: 0,
         }
     }
 
@@ -152,18 +166,20 @@ impl Turner {
     }
 
     fn fill(&mut self, samples: &mut [f32], cycle: Cycle) {
-        if self.source.is_none() {
-            // Nothing is heard that could jump, and what begins now must not be heard first.
+        let waits = self.waits(samples.len() / self.channels);
+        if self.source.is_none() || waits {
+            // Nothing is heard that could jump (what is linked nowhere neither), and what begins now
+            // must not be heard first.
             self.hush = Gain::new(self.controls.hush_gain());
         }
         self.inlet.take(&mut self.source);
         match &mut self.source {
-            Some(source) => {
+            Some(source) if !waits => {
                 self.ratio = source.pull(samples, cycle).ratio();
                 // A source that is to go faster has more frames consumed for each that comes out.
                 self.controls.rate_match.set(self.ratio.recip());
             }
-            None => samples.fill(0.0),
+            _ => samples.fill(0.0),
         }
         if self.controls.stopping.load(Relaxed) {
             if self.gain.is_silent() {
@@ -182,6 +198,19 @@ impl Turner {
         if let Some(reference) = &self.reference {
             reference.write(samples, self.ratio, cycle.now);
         }
+    }
+
+    /// Says whether a turn of so many frames would not be heard on every channel.
+    fn waits(&mut self, frames: usize) -> bool {
+        if self.controls.linked.load(Relaxed) {
+            self.waited = 0;
+            return false;
+        }
+        let waits = self.waited < self.frames(LINKING_MS);
+        if waits {
+            self.waited += frames as u32;
+        }
+        waits
     }
 
     fn frames(&self, ms: u32) -> u32 {
@@ -219,6 +248,7 @@ mod tests {
         fn new(gain: f32, hushed: bool) -> Self {
             let (hatch, inlet) = hatch();
             let controls = Arc::new(Controls::new(gain, hushed));
+            controls.link(true);
             let turner = Turner::new(inlet, Arc::clone(&controls), (RATE, 1), None);
             Self {
                 hatch,
@@ -304,5 +334,50 @@ mod tests {
         bench.play(1.0);
         // No longer than the ramp back from the last fade.
         assert_eq!(bench.heard(1_200)[1_000..], [1.0; 200]);
+    }
+
+    /// Counts up, one with each turn.
+    struct Counting(f32);
+
+    impl Source for Counting {
+        fn pull(&mut self, out: &mut [f32], _: Cycle) -> Pace {
+            self.0 += 1.0;
+            out.fill(self.0);
+            Pace::NOMINAL
+        }
+    }
+
+    #[test]
+    fn what_is_not_linked_on_all_channels_waits() {
+        let mut bench = Bench::new(1.0, false);
+        bench.controls.link(false);
+        assert!(bench.hatch.hand(Box::new(Counting(0.0))).is_ok());
+        assert_eq!(bench.heard(480), [0.0; 480]);
+        bench.controls.link(true);
+        assert_eq!(bench.heard(240), [1.0; 240]);
+        bench.controls.link(false);
+        assert_eq!(bench.heard(240), [0.0; 240]);
+        bench.controls.link(true);
+        assert_eq!(bench.heard(240), [2.0; 240]);
+    }
+
+    #[test]
+    fn what_is_never_linked_on_all_channels_does_not_wait_for_ever() {
+        let mut bench = Bench::new(1.0, false);
+        bench.controls.link(false);
+        bench.play(1.0);
+        assert_eq!(bench.heard(4_800), [0.0; 4_800]);
+        assert_eq!(bench.heard(240), [1.0; 240]);
+    }
+
+    #[test]
+    fn what_waits_can_be_stopped() {
+        let mut bench = Bench::new(1.0, false);
+        bench.controls.link(false);
+        bench.play(1.0);
+        bench.heard(240);
+        bench.controls.stop();
+        bench.heard(960);
+        assert!(bench.controls.is_silent());
     }
 }

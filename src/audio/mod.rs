@@ -20,6 +20,7 @@ mod error;
 mod gain;
 mod graph;
 mod hatch;
+mod links;
 mod listening;
 mod metadata;
 mod microphone;

@@ -22,6 +22,8 @@ pub(super) enum Notice {
     Appeared(GlobalObject<PropertiesBox>),
     /// An object went away.
     Vanished(u32),
+    /// A link of a stream of ours was made or changed: whether it carries sound.
+    LinkChanged { id: u32, carries: bool },
     /// The session manager chose another default output.
     OutputChosen(Option<String>),
     /// The session manager chose another default input.

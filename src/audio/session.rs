@@ -20,6 +20,7 @@ use crate::pcm::Source;
 use crate::policy::model::{Address, Volume};
 
 use super::graph::{Endpoint, Graph};
+use super::links::{self, Links};
 use super::metadata::{Defaults, SecondLook};
 use super::notice::{Inbox, Notice, Outcome};
 use super::voice::Voice;
@@ -45,6 +46,7 @@ pub(super) struct Session {
     /// How many voices there were.
     made: u64,
     graph: Graph,
+    links: Links,
     settling: Settling,
     defaults: Option<Defaults>,
     second_look: SecondLook,
@@ -91,7 +93,10 @@ impl Session {
         let registry_listener = registry
             .add_listener_local()
             .global(move |object| {
-                if matches!(object.type_, ObjectType::Node | ObjectType::Metadata) {
+                if matches!(
+                    object.type_,
+                    ObjectType::Node | ObjectType::Metadata | ObjectType::Link
+                ) {
                     let notice = Notice::Appeared(object.to_owned());
                     appeared.borrow_mut().push(notice);
                 }
@@ -104,6 +109,7 @@ impl Session {
             leaving: Vec::new(),
             made: 0,
             graph: Graph::default(),
+            links: Links::default(),
             settling: Settling::Objects,
             defaults: None,
             second_look: SecondLook::default(),
@@ -129,14 +135,10 @@ impl Session {
             }
             Notice::Answered => self.answered(now),
             Notice::Appeared(object) => self.appeared(object, settings, now),
-            Notice::Vanished(id) => {
-                if self.graph.remove(id) {
-                    self.second_look.expect_change(now);
-                }
-                if self.defaults.as_ref().is_some_and(|it| it.id() == id) {
-                    self.defaults = None;
-                    self.graph.forget_defaults();
-                }
+            Notice::Vanished(id) => self.vanished(id, now),
+            Notice::LinkChanged { id, carries } => {
+                let node = self.links.change(id, carries);
+                self.heed_links(node);
             }
             Notice::OutputChosen(value) => self.graph.set_default_output(value.as_deref()),
             Notice::InputChosen(value) => self.graph.set_default_input(value.as_deref()),
@@ -178,6 +180,9 @@ impl Session {
         settings: &AudioSettings,
         now: Instant,
     ) {
+        if object.type_ == ObjectType::Link {
+            return self.linked(&object);
+        }
         let Some(properties) = &object.props else {
             return;
         };
@@ -189,6 +194,41 @@ impl Session {
             self.aim_when_found(settings);
         } else if properties.get("metadata.name") == Some("default") {
             self.defaults = listened(Defaults::listen(object, &self.registry, &self.inbox));
+        }
+    }
+
+    fn vanished(&mut self, id: u32, now: Instant) {
+        if self.graph.remove(id) {
+            self.second_look.expect_change(now);
+        }
+        if self.defaults.as_ref().is_some_and(|it| it.id() == id) {
+            self.defaults = None;
+            self.graph.forget_defaults();
+        }
+        let node = self.links.remove(id);
+        self.heed_links(node);
+    }
+
+    fn linked(&mut self, link: &GlobalObject<PropertiesBox>) {
+        let Some(ends) = links::ends(link) else {
+            return;
+        };
+        if self.voices.values().any(|voice| voice.node() == ends.0) {
+            if let Err(error) = self.links.add(link, ends, &self.registry, &self.inbox) {
+                // The stream does not wait for this one.
+                tracing::debug!(%error, "PipeWire's link cannot be listened to");
+            }
+        }
+    }
+
+    /// Tells the voice behind `node` whether it is linked.
+    fn heed_links(&self, node: Option<u32>) {
+        let Some(node) = node else {
+            return;
+        };
+        let voice = self.voices.values().find(|voice| voice.node() == node);
+        if let (Some(voice), Some(on)) = (voice, self.links.is_linked(node)) {
+            voice.link(on);
         }
     }
 

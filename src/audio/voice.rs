@@ -150,6 +150,11 @@ impl Voice {
         self.controls.hush(on);
     }
 
+    /// Sound goes out of it from now on, on all channels, or no longer.
+    pub(super) fn link(&self, on: bool) {
+        self.controls.link(on);
+    }
+
     /// Begins the last fade.
     pub(super) fn stop(&mut self, now: Instant) {
         self.controls.stop();
