@@ -1,7 +1,7 @@
 """What happens when, in a household: the cases of tests/household/cases.toml, with phones, measured on
 what the sound card played.
 
-tests/household.rs plays the same cases through with the policy alone. Those that take long
+tests/household/main.rs plays the same cases through with the policy alone. Those that take long
 (`only-policy`) are left to it and to test_reconnect.py.
 """
 
