@@ -134,7 +134,7 @@ impl Phone {
     }
 
     /// What its player tells, without what it does not tell: App s, State s ("playing", "paused",
-    /// "stopped", "forward" or "rewind"), Title s, Artist s, Album s, Genre s, Number u, Of u (how
+    /// "stopped", "forward", "rewind" or "unknown"), Title s, Artist s, Album s, Genre s, Number u, Of u (how
     /// many the album has), LengthMs t, Shuffle b, Repeat s ("off", "track" or "all"). Empty without a
     /// player.
     #[zbus(property)]

@@ -188,6 +188,7 @@ pub fn play_state(state: PlayState) -> &'static str {
         PlayState::Stopped => "stopped",
         PlayState::Forward => "forward",
         PlayState::Rewind => "rewind",
+        PlayState::Unknown => "unknown",
     }
 }
 
@@ -330,7 +331,7 @@ mod tests {
     fn a_player_is_told_as_far_as_it_tells() {
         let idle = player(&Player::default());
         assert_eq!(idle.len(), 1);
-        assert_eq!(*idle["State"], Value::from("stopped"));
+        assert_eq!(*idle["State"], Value::from("unknown"));
         let mut known = Player::default();
         known.track.title = "Hey".to_owned();
         known.track.length = Some(Duration::from_millis(61_500));

@@ -123,6 +123,8 @@ fn player(properties: &Properties) -> Player {
             "paused" => PlayState::Paused,
             "forward-seek" => PlayState::Forward,
             "reverse-seek" => PlayState::Rewind,
+            // As little is known of one that tells of an error.
+            "" | "error" => PlayState::Unknown,
             _ => PlayState::Stopped,
         },
         track: track.as_ref().map(read_track).unwrap_or_default(),

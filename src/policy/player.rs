@@ -34,18 +34,20 @@ pub enum PlayState {
     /// It was stopped, and would go on from there.
     Paused,
     /// It was stopped, or has nothing to play, or failed.
-    #[default]
     Stopped,
     /// It winds forwards.
     Forward,
     /// It winds backwards.
     Rewind,
+    /// It does not tell: an old phone, or one that has only just come.
+    #[default]
+    Unknown,
 }
 
 impl PlayState {
     /// Says whether it plays; it does as well while it winds.
     pub const fn is_playing(self) -> bool {
-        !matches!(self, Self::Paused | Self::Stopped)
+        matches!(self, Self::Playing | Self::Forward | Self::Rewind)
     }
 }
 

@@ -50,11 +50,22 @@ pub(super) struct Reconnect {
     /// Until when it is counted how long phones are missed, and whether the time since then counts.
     counted: Duration,
     counts: bool,
-    /// Since when some program has the adapter look for others, and whether that counts.
-    search: Option<Duration>,
-    searched: bool,
+    search: Search,
     /// When the timer fires.
     armed: Option<Duration>,
+}
+
+/// Some program has the adapter look for others.
+#[derive(Debug, Default)]
+struct Search {
+    /// Since when it does.
+    since: Option<Duration>,
+    /// Since when it does not, after it did.
+    rested: Option<Duration>,
+    /// For how long it had done so by then.
+    searched: Duration,
+    /// Until when nobody is called for it, while it goes on.
+    counts_until: Option<Duration>,
 }
 
 impl Reconnect {
@@ -290,9 +301,8 @@ impl Policy {
             .retain(|_, missing| missing.missed < patience);
         self.reconnect.counts = self.radio.on().is_some() && self.disturbs_nobody();
         if self.reconnect.missing.is_empty() || !self.may_page() {
-            let search = self.reconnect.search.filter(|_| self.reconnect.searched);
-            if let Some(since) = search {
-                self.arm_reconnect(since + SEARCH, now, out);
+            if let Some(until) = self.reconnect.search.counts_until {
+                self.arm_reconnect(until, now, out);
             }
             return;
         }
@@ -313,9 +323,21 @@ impl Policy {
     /// Some program has the adapter look for others, or none does any more.
     fn heed_search(&mut self, now: Now) {
         let looks = self.radio.is_looking();
-        let since = self.reconnect.search.unwrap_or(now.monotonic);
-        self.reconnect.search = looks.then_some(since);
-        self.reconnect.searched = looks && now.monotonic < since + SEARCH;
+        let search = &mut self.reconnect.search;
+        if looks && search.since.is_none() {
+            // One that pauses for some seconds is still the same.
+            let rested = search.rested.take();
+            if rested.is_none_or(|since| now.monotonic >= since + SEARCH) {
+                search.searched = Duration::ZERO;
+            }
+            search.since = Some(now.monotonic);
+        } else if let Some(since) = search.since.take_if(|_| !looks) {
+            search.searched += now.monotonic.saturating_sub(since);
+            search.rested = Some(now.monotonic);
+        }
+        let left = SEARCH.saturating_sub(search.searched);
+        let until = search.since.map(|since| since + left);
+        search.counts_until = until.filter(|until| now.monotonic < *until);
     }
 
     /// Has the timer fire when this is due.
@@ -362,7 +384,7 @@ impl Policy {
     /// Says whether a page would disturb neither pairing nor a search, nor a call, nor music.
     fn disturbs_nobody(&self) -> bool {
         !self.pairing.is_open()
-            && !self.reconnect.searched
+            && self.reconnect.search.counts_until.is_none()
             && !self.is_telephoning()
             && !self.is_playing()
     }

@@ -47,7 +47,7 @@ impl Policy {
             }
         }
         let mut news = before.map(|before| before.news).unwrap_or_default();
-        let playing = player.state.is_playing();
+        let (state, playing) = (player.state, player.state.is_playing());
         let tells = player.track != Track::default() && player.track != news;
         if playing && tells && self.is_trusted(phone) {
             news = player.track.clone();
@@ -61,7 +61,11 @@ impl Policy {
         let status = PlayerStatus { player, as_of };
         let seen = Seen { status, told, news };
         self.remote.players.insert(phone, seen);
-        self.player_changed(phone, playing, out);
+        if state == PlayState::Unknown {
+            self.forget_playing(phone);
+        } else {
+            self.player_changed(phone, playing, out);
+        }
     }
 
     /// A phone has left, or its player has.
@@ -115,16 +119,16 @@ impl Policy {
         out: &mut Orders,
     ) -> Result<(), Rejection> {
         let phone = self.whose_buttons(phone)?;
+        if matches!(command, PlayerCommand::Pause | PlayerCommand::Stop) {
+            // Nor is it to go on after a call.
+            self.leave_paused(phone);
+        }
         if !self.remote.players.contains_key(&phone) {
             let name = self.name_of(phone);
             return Err(Rejection::new(
                 RejectionKind::NotAvailable,
                 format!("{name} has no remote control that it lets us use; press its own buttons"),
             ));
-        }
-        if matches!(command, PlayerCommand::Pause | PlayerCommand::Stop) {
-            // Nor is it to go on after a call.
-            self.leave_paused(phone);
         }
         out.radio(RadioAction::Player { phone, command });
         Ok(())
@@ -138,9 +142,9 @@ impl Policy {
     ) -> Result<(), Rejection> {
         let phone = self.whose_buttons(phone)?;
         let seen = self.remote.players.get(&phone);
-        let plays = match seen.map_or(PlayState::Stopped, |seen| seen.status.player.state) {
-            // So say those as well that tell nothing of what they do.
-            PlayState::Stopped => self.playback.stream_of(phone).is_some(),
+        let plays = match seen.map_or(PlayState::Unknown, |seen| seen.status.player.state) {
+            // One that streams does not stand still, whatever its player says.
+            PlayState::Unknown | PlayState::Stopped => self.playback.stream_of(phone).is_some(),
             told => told.is_playing(),
         };
         let command = if plays {

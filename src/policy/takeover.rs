@@ -204,11 +204,14 @@ impl Policy {
         // A player that pauses says nothing of what has been heard of it by then.
         self.note_settled(out.now.monotonic);
         let now = out.now.monotonic;
-        if self.takeover.players.insert(phone, playing) == Some(playing) {
+        let before = self.takeover.players.insert(phone, playing);
+        if before == Some(playing) {
             return;
         }
         if !playing {
-            self.takeover.rested.insert(phone, now);
+            if before.is_some() {
+                self.takeover.rested.insert(phone, now);
+            }
             return;
         }
         let rested = self.takeover.rested.remove(&phone);

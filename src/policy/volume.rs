@@ -10,7 +10,7 @@ use super::playback::{Settling, Transport};
 use super::{Action, Orders, Policy, RadioAction, Rejection, SoundAction, Story, StreamAction};
 
 /// How long after we set a phone's slider its other values are taken for echoes of before.
-const SLIDER_SETTLES: Duration = Duration::from_millis(1500);
+pub(super) const SLIDER_SETTLES: Duration = Duration::from_millis(1500);
 /// How long after its music a phone's remote control may come: BlueZ itself asks for it after 2 s.
 const REMOTE_CONTROL_COMES: Duration = Duration::from_secs(8);
 

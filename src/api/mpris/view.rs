@@ -38,7 +38,7 @@ impl View {
         match self.status.player.state {
             PlayState::Playing | PlayState::Forward | PlayState::Rewind => "Playing",
             PlayState::Paused => "Paused",
-            PlayState::Stopped => "Stopped",
+            PlayState::Stopped | PlayState::Unknown => "Stopped",
         }
     }
 

@@ -48,7 +48,8 @@ pub(in super::super) async fn acquire(
 /// Gives a transport back that was handed out after the phone had suspended.
 ///
 /// # Errors
-/// When BlueZ says no. A transport that is not ours (any more), or gone, is no error.
+/// When BlueZ says no. A transport that is not ours (any more), that is being handed out anew, or that
+/// is gone is no error.
 pub(in super::super) async fn release(
     session: &Session,
     transport: &TransportId,
@@ -58,6 +59,7 @@ pub(in super::super) async fn release(
     match session.call(what, &transport.0, method, &()).await {
         Err(error)
             if error.says("org.bluez.Error.NotAuthorized")
+                || error.says("org.bluez.Error.InProgress")
                 || error.says("org.freedesktop.DBus.Error.UnknownObject") =>
         {
             Ok(())

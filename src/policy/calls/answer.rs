@@ -65,8 +65,6 @@ impl Policy {
             let text = "another call is being answered; try again in a moment";
             return out.reply(request, Err(Rejection::new(RejectionKind::Busy, text)));
         }
-        // Whoever answers here wants to hear the caller.
-        self.mute(false, out);
         let links = self.calls.links.iter();
         let talking = links.filter(|(other, link)| **other != phone && talks(link));
         let talking: Vec<_> = talking.map(|(it, link)| (*it, link.calls.len())).collect();
@@ -125,6 +123,8 @@ impl Policy {
             (_, true) => CallCommand::ReleaseActive,
             (_, false) => CallCommand::Swap,
         };
+        let talks = true;
+        self.with_link(phone, |link| _ = link.waiting.insert(id, talks));
         self.pass_on(id, phone, command, out);
     }
 
@@ -145,6 +145,7 @@ impl Policy {
                 Some(state) if !state.is_offered() => {
                     // Somebody did so at the phone.
                     self.calls.answering = None;
+                    self.mute(false, out);
                     out.reply(request, Ok(()));
                 }
                 Some(_) if others.any(talks) => {}

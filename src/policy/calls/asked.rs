@@ -142,12 +142,10 @@ impl Policy {
                 | CallCommand::Redial
                 | CallCommand::OpenVoice
         );
-        if brings_voice || matches!(command, CallCommand::Assistant { on: true }) {
-            // Whoever talks from here wants to hear the other one.
-            self.mute(false, out);
-        }
+        let talks = brings_voice || matches!(command, CallCommand::Assistant { on: true });
         self.with_link(phone, |link| {
-            link.waiting.insert(id);
+            // As well if the one that is answered waits beside another.
+            *link.waiting.entry(id).or_default() |= talks;
             if brings_voice {
                 link.next.is_ours();
             }
@@ -168,9 +166,13 @@ impl Policy {
         if self.set_aside(phone, id, &result, out) {
             return;
         }
-        let mut waits = false;
+        let mut waits = None;
         self.with_link(phone, |link| waits = link.waiting.remove(&id));
-        if waits {
+        if let Some(talks) = waits {
+            if talks && result.is_ok() {
+                // Whoever talks from here wants to hear the other one.
+                self.mute(false, out);
+            }
             self.answer_ended(id, &result, out);
             out.reply(id, result);
         }

@@ -91,6 +91,8 @@ struct Link {
     voice_codec: VoiceCodec,
     /// The voice link that was ordered last: whatever is told of another one is late.
     voice_id: VoiceId,
+    /// When it last came up.
+    voice_since: Duration,
     /// Why nothing comes through the voice link, or can be sent.
     stalled: Option<String>,
     /// Why PipeWire does not play what comes.
@@ -104,8 +106,8 @@ struct Link {
     assistant: bool,
     /// How loud the phone wants the room, 0 to 15.
     microphone: u8,
-    /// Who waits for a command to end.
-    waiting: BTreeSet<RequestId>,
+    /// Who waits for a command to end, and whether they talk from here then.
+    waiting: BTreeMap<RequestId, bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,6 +129,7 @@ impl Default for Link {
             voice: Voice::None,
             voice_codec: VoiceCodec::default(),
             voice_id: VoiceId::default(),
+            voice_since: Duration::ZERO,
             stalled: None,
             unheard: None,
             missing: None,
@@ -134,7 +137,7 @@ impl Default for Link {
             rings_in_vain: false,
             assistant: false,
             microphone: voice::STEPS,
-            waiting: BTreeSet::new(),
+            waiting: BTreeMap::new(),
         }
     }
 }
@@ -226,7 +229,7 @@ impl Policy {
     fn hands_free_ended(&mut self, phone: Address, error: Option<String>, out: &mut Orders) {
         if let Some(link) = self.calls.links.remove(&phone) {
             let name = self.name_of(phone);
-            for id in link.waiting {
+            for id in link.waiting.into_keys() {
                 out.reply(id, Err(asked::gone(&name)));
             }
             if link.voice != Voice::None {

@@ -4,6 +4,7 @@
 //! up. What is told of a voice link counts only while no later one was ordered. What becomes of one
 //! that does not come up is in [`fallback`](super::fallback).
 
+use super::super::volume::SLIDER_SETTLES;
 use super::super::{Action, Orders, Policy, RadioAction, SoundAction, Story};
 use super::event::{HandsFreeOrder, VoiceSpec};
 use super::facts::{CallCommand, VoiceCodec, VoiceId};
@@ -70,6 +71,7 @@ impl Policy {
             return;
         }
         link.voice = Voice::Up;
+        link.voice_since = out.now.monotonic;
         link.next.came();
         let codec = link.voice_codec;
         self.calls.voice_problem = None;
@@ -211,9 +213,11 @@ impl Policy {
         }
         let wanted = call_volume(steps);
         let volume = wanted.min(self.rules.max_volume);
-        // What a phone tells when it connects is nobody's wish.
+        // What a phone tells by itself when it connects, or a call begins, is nobody's wish.
         let link = self.calls.links.get(&phone);
-        if link.is_some_and(|link| !link.calls.is_empty()) {
+        let settled = |link: &Link| out.now.monotonic >= link.voice_since + SLIDER_SETTLES;
+        let talks = link.is_some_and(|link| link.voice == Voice::Up && settled(link));
+        if talks && volume > self.call_volume_of(phone) {
             self.mute(false, out);
         }
         self.set_call_volume(phone, volume, out);

@@ -231,6 +231,48 @@ fn a_search_without_end_keeps_nobody_from_being_called() {
 }
 
 #[test]
+fn a_search_that_pauses_for_seconds_is_the_same() {
+    for (pause, called) in [(5, 1), (40, 0)] {
+        let mut life = Life::begins_without(vec![trusted(ANNA, "Anna")]);
+        let search = |life: &mut Life, discovering| {
+            life.tell(Event::AdapterSeen(AdapterFacts {
+                discovering,
+                ..adapter()
+            }));
+        };
+        search(&mut life, true);
+        life.reconnect_timer(31);
+        let call = life.called()[0];
+        life.no_answer(call);
+        search(&mut life, false);
+        life.wait(pause);
+        search(&mut life, true);
+        assert_eq!(life.called().len(), called, "after {pause} s");
+    }
+}
+
+#[test]
+fn only_the_time_of_a_search_counts_for_it() {
+    let mut life = Life::begins_without(vec![trusted(ANNA, "Anna")]);
+    let search = |life: &mut Life, discovering| {
+        life.tell(Event::AdapterSeen(AdapterFacts {
+            discovering,
+            ..adapter()
+        }));
+    };
+    search(&mut life, true);
+    life.wait(1);
+    search(&mut life, false);
+    let call = life.called()[0];
+    life.no_answer(call).wait(25);
+    search(&mut life, true);
+    life.reconnect_timer(28);
+    assert_eq!(life.called(), []);
+    life.reconnect_timer(2);
+    assert_eq!(life.called().len(), 1);
+}
+
+#[test]
 fn call_that_comes_to_disturb_somebody_is_broken_off_and_made_up_for() {
     let broken_off =
         |orders: &[RadioAction]| orders.contains(&RadioAction::BreakOff { phone: ANNA });

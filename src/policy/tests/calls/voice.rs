@@ -112,32 +112,60 @@ fn a_client_moves_how_loud_the_phone_that_talks_gets_the_room() {
 
 #[test]
 fn who_talks_from_here_or_turns_a_call_up_wants_to_hear() {
-    type Turn = fn(&mut Life);
-    let turns: [(&str, bool, Turn); 6] = [
-        ("it is answered", true, |life| {
-            life.wish(None, CallWish::Answer { end_others: false });
-        }),
-        ("somebody calls", true, |life| {
-            life.wish(Some(BEN), CallWish::Redial);
-        }),
-        ("the assistant is asked", true, |life| {
-            life.wish(Some(BEN), CallWish::Assistant { on: true });
-        }),
-        ("it is turned up at the phone", true, |life| {
-            life.fact(ANNA, HandsFreeFact::SpeakerVolume { steps: 15 });
-        }),
-        ("it is refused", false, |life| {
-            life.wish(None, CallWish::Reject);
-        }),
-        ("a phone without a call tells its volume", false, |life| {
-            life.fact(BEN, HandsFreeFact::SpeakerVolume { steps: 15 });
-        }),
+    use HandsFreeFact::SpeakerVolume;
+    let wishes = [
+        (CallWish::Answer { end_others: false }, true),
+        (CallWish::Redial, true),
+        (CallWish::Assistant { on: true }, true),
+        (CallWish::Reject, false),
     ];
-    for (what, hears, turn) in turns {
+    for (wish, hears) in wishes {
+        for done in [true, false] {
+            let mut life = Life::with_two_callers();
+            life.ask(Request::Mute { muted: true });
+            life.calls(ANNA, &[(1, CallState::Incoming)]);
+            life.wait(1).wish(Some(ANNA), wish.clone());
+            assert!(life.policy.snapshot().muted, "{wish:?} is not done yet");
+            let rejection = Rejection::new(RejectionKind::NotAvailable, "the phone says no");
+            let request = Some(RequestId(life.seconds));
+            let result = if done { Ok(()) } else { Err(rejection) };
+            life.fact(ANNA, HandsFreeFact::CommandEnded { request, result });
+            assert_eq!(life.policy.snapshot().muted, !(hears && done), "{wish:?}");
+        }
+    }
+    let turned = [
+        (true, 2, 15, true),
+        (true, 1, 15, false),
+        (true, 2, 1, false),
+        (false, 2, 15, false),
+    ];
+    for (talks, after, steps, hears) in turned {
         let mut life = Life::with_two_callers();
+        life.calls(ANNA, &[(1, CallState::Active)]);
+        if talks {
+            life.voice(ANNA);
+        }
         life.ask(Request::Mute { muted: true });
-        life.calls(ANNA, &[(1, CallState::Incoming)]);
-        turn(&mut life);
-        assert_eq!(life.policy.snapshot().muted, !hears, "{what}");
+        life.wait(after).fact(ANNA, SpeakerVolume { steps });
+        assert_eq!(
+            life.policy.snapshot().muted,
+            !hears,
+            "{talks}, {after}, {steps}"
+        );
+    }
+}
+
+#[test]
+fn whoever_answers_a_call_that_waits_wants_to_hear() {
+    for end_others in [true, false] {
+        let mut life = Life::with_two_callers();
+        life.calls(ANNA, &[(1, CallState::Active), (2, CallState::Waiting)]);
+        life.ask(Request::Mute { muted: true });
+        life.wait(1)
+            .wish(Some(ANNA), CallWish::Answer { end_others });
+        assert!(life.policy.snapshot().muted, "it is not answered yet");
+        let (request, result) = (Some(RequestId(life.seconds)), Ok(()));
+        life.fact(ANNA, HandsFreeFact::CommandEnded { request, result });
+        assert!(!life.policy.snapshot().muted);
     }
 }

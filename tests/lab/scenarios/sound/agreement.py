@@ -60,7 +60,7 @@ class Seen:
             **{what: (shown[what], said) for what, said in self.said.items()},
         }
         if self.player and shown["player"]:
-            state = self.player.get("Status", "stopped")
+            state = self.player.get("Status", "unknown")
             sides["player"] = (shown["player"]["state"], STATES.get(state, state))
         if self.transport is not None:
             sides["volume"] = (shown["volume"], percent(self.transport.get("Volume")))
