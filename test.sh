@@ -123,10 +123,12 @@ newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --l
 # The scenarios without sound that run beside the others of that kind.
 half=(test_calls.py test_pairing.py test_phones.py test_reconnect.py test_remote.py)
 
-# The scenarios that tell who is heard, and look for no click: one half beside the other.
+# The scenarios that tell who or what is heard, and look for no click: one half beside the other.
 sound=tests/lab/scenarios/sound
-who=("$sound/test_household.py" "$sound/test_random_life.py")
-kept='takeover or random_life'
+who=(test_call_recovery.py test_call_routing.py test_household.py test_random_life.py
+    test_ring_tones.py)
+who=("${who[@]/#/$sound/}")
+kept='takeover or random_life or recovery'
 
 # Where no sound is measured the processor need not be spared: in real time, and two at a time.
 in_real_time() {
