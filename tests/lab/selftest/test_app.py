@@ -139,6 +139,15 @@ def test_another_list_begins_anew_and_its_tracks_are_others(app, time):
     assert app.status == PlayStatus.PLAYING
 
 
+def test_each_track_has_a_number_of_its_own(app):
+    assert [track.title for track in app.numbered.values()] == [track.title for track in LIST]
+    app.forward()
+    assert app.numbered[app.uid] == app.track == LIST[1]
+    before = set(app.numbered)
+    app.load(LIST)
+    assert not before & set(app.numbered)
+
+
 def test_tracks_that_cannot_be_told_are_refused():
     for wrong in ({"length_ms": 0}, {"title": "ü" * 201}):
         with pytest.raises(ValueError):

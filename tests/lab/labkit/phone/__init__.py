@@ -15,7 +15,7 @@ for what phones made with `calls=` can do besides. What a phone saw is in `phone
     pairing-failed      address, why
     paired              address; "authenticated" when it was without bonding
     channel-refused     psm, result (L2CAP)
-    profile             name ("a2dp", "avrcp"), open
+    profile             name ("a2dp", "avrcp", or "covers": a session for them), open
     endpoints           sbc_sinks: {seid: in use}
     stream              state ("configured", "open", "streaming", "suspended", "closed",
                         "aborted"), and sbc, seid, mtu, by ("phone", "speaker") where known
@@ -32,6 +32,7 @@ for what phones made with `calls=` can do besides. What a phone saw is in `phone
     setting-refused     asked (AVRCP's numbers), why
     metadata-asked
     app-asked           name: the speaker read the list of players
+    cover-asked         handle, what ("thumbnail", "image", "properties"), found
     phone-failed        why: something the phone did by itself did not work
 
 and of phones made with `calls=`:

@@ -10,7 +10,7 @@ only while the app plays or seeks, and `marks` counts whatever else moved it or 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
 
 from bumble.avrcp import PlayStatus
@@ -32,7 +32,8 @@ MOST_TEXT = 400
 class Track:
     """One track, as far as the phone tells of it: what is None, it does not tell.
 
-    `number` is its number on the album; without `length_ms` (milliseconds) it never ends.
+    `number` is its number on the album; without `length_ms` (milliseconds) it never ends. `cover`
+    is a JPEG (covers.py draws some), for phones that have covers.
     """
 
     title: str | None = None
@@ -41,6 +42,7 @@ class Track:
     genre: str | None = None
     number: int | None = None
     length_ms: int | None = None
+    cover: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.length_ms is not None and self.length_ms <= 0:
@@ -114,6 +116,11 @@ class App:
         """The number that only this track of this list has."""
         self._settle()
         return self._first_uid + self._order[self._place]
+
+    @property
+    def numbered(self) -> dict[int, Track]:
+        """The list's tracks by the numbers that only they have."""
+        return dict(enumerate(self.tracks, self._first_uid))
 
     @property
     def position_ms(self) -> int:

@@ -43,7 +43,8 @@ class Listening:
 
         A track without a number gets its place in the list. The tracks' lengths are independent of
         the sound that `play` sends: when the list is over, the phone pauses at its first track, and
-        a play key goes on with the sound from there.
+        a play key goes on with the sound from there. Only a phone that has covers takes tracks
+        that have.
         """
         numbered = [
             track if track.number is not None else replace(track, number=place)

@@ -45,7 +45,8 @@ class Phone(Calling, Listening):
     With `calls` ("iphone", "android", "android-swb", "plain", or a `Model` of one's own) it is a
     hands-free gateway too, see calling.py; without, the speaker finds music on it and nothing else.
     Without `absolute_volume` it is an old phone: its slider and the speaker's know nothing of each
-    other. What its player app can do is in listening.py.
+    other. With `covers` its tracks may have some (covers.py). What its player app can do is in
+    listening.py.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Phone(Calling, Listening):
         confirm: Confirm = lambda _: True,
         calls: str | Model | None = None,
         absolute_volume: bool = True,
+        covers: bool = False,
     ) -> None:
         self.name = name
         self.address = address or radio.next_phone_address()
@@ -68,13 +70,13 @@ class Phone(Calling, Listening):
         self._player: Player
         self._telephone = None
         model = MODELS[calls] if isinstance(calls, str) else calls
-        self._do("switch on", self._power_on(name, io, confirm, model, absolute_volume), 10)
+        self._do("switch on", self._power_on(io, confirm, model, absolute_volume, covers), 10)
 
     async def _power_on(
-        self, name: str, io: Io, confirm: Confirm, model: Model | None, absolute_volume: bool
+        self, io: Io, confirm: Confirm, model: Model | None, absolute_volume: bool, covers: bool
     ) -> None:
-        self._handset = Handset(name, io, confirm, self._log)
-        self._player = Player(self._handset, self._log, absolute_volume)
+        self._handset = Handset(self.name, io, confirm, self._log)
+        self._player = Player(self._handset, self._log, absolute_volume, covers)
         if model is not None:
             self._telephone = Telephone(self._handset, self._log, model)
             self._telephone.on_use = self._player.rest

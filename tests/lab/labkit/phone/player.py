@@ -30,11 +30,13 @@ _BACKGROUND_SECONDS = 10.0
 class Player:
     """The phone's player and the profiles it plays over."""
 
-    def __init__(self, handset: Handset, log: EventLog, absolute_volume: bool = True) -> None:
+    def __init__(
+        self, handset: Handset, log: EventLog, absolute_volume: bool = True, covers: bool = False
+    ) -> None:
         self._handset = handset
         self._log = log
         self.source = A2dpSource(handset, log)
-        self.remote = RemoteControl(handset, log, absolute_volume)
+        self.remote = RemoteControl(handset, log, absolute_volume, covers)
         self.quality = LinkQuality()
         self.playback: Playback | None = None
         self._sending: asyncio.Task[None] | None = None

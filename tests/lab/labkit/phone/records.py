@@ -55,20 +55,22 @@ def gateway_record(channel: int, model: Model) -> list[ServiceAttribute]:
 
 
 def player_record(
-    version: tuple[int, int], features: avrcp.TargetFeatures
+    version: tuple[int, int], features: avrcp.TargetFeatures, covers_psm: int | None = None
 ) -> list[ServiceAttribute]:
-    """The record of a player with a browsing channel (AVRCP 8): Bumble's, but with that channel in
-    a list of protocol stacks, which is what the attribute is."""
+    """The record of a player with a browsing channel, and one for covers if it has that (AVRCP 8):
+    Bumble's, but with these in a list of protocol stacks, which is what the attribute is."""
     record = avrcp.TargetServiceSdpRecord(TARGET_RECORD, _AVCTP_VERSION, version, features)
-    stack = [
-        (core.BT_L2CAP_PROTOCOL_ID, avctp.AVCTP_BROWSING_PSM),
-        (core.BT_AVCTP_PROTOCOL_ID, _AVCTP_VERSION[0] << 8 | _AVCTP_VERSION[1]),
-    ]
-    protocols = [
-        DataElement.sequence([DataElement.uuid(uuid), DataElement.unsigned_integer_16(value)])
-        for uuid, value in stack
-    ]
+    avctp_version = DataElement.unsigned_integer_16(_AVCTP_VERSION[0] << 8 | _AVCTP_VERSION[1])
+    stacks = [_stack(avctp.AVCTP_BROWSING_PSM, core.BT_AVCTP_PROTOCOL_ID, avctp_version)]
+    if covers_psm is not None:
+        stacks.append(_stack(covers_psm, core.BT_OBEX_PROTOCOL_ID))
     additional = sdp.SDP_ADDITIONAL_PROTOCOL_DESCRIPTOR_LIST_ATTRIBUTE_ID
-    stacks = DataElement.sequence([DataElement.sequence(protocols)])
     others = [each for each in record.to_service_attributes() if each.id != additional]
-    return [*others, ServiceAttribute(additional, stacks)]
+    return [*others, ServiceAttribute(additional, DataElement.sequence(stacks))]
+
+
+def _stack(psm: int, protocol: core.UUID, *parameters: DataElement) -> DataElement:
+    """A protocol on a channel of its own."""
+    channel = [DataElement.uuid(core.BT_L2CAP_PROTOCOL_ID), DataElement.unsigned_integer_16(psm)]
+    above = [DataElement.uuid(protocol), *parameters]
+    return DataElement.sequence([DataElement.sequence(each) for each in (channel, above)])

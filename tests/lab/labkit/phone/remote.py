@@ -13,11 +13,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from bumble import avc, avctp, avrcp, core, l2cap
-from bumble.device import Connection
+from bumble.device import Connection, Device
 
 from labkit import clock
 from labkit.phone.app import App, Repeat, Shown, Track
 from labkit.phone.browsing import Browsing
+from labkit.phone.covers import Covers
 from labkit.phone.events import EventLog, PhoneError
 from labkit.phone.handset import Handset
 from labkit.phone.records import TARGET_RECORD, player_record
@@ -27,6 +28,8 @@ from labkit.phone.target import Setting, Target
 CONTROLLER_RECORD = 0x00010003
 _AVRCP_VERSION = (1, 5)
 _GIVING_WAY_SECONDS = 2.0
+_COVERS_VERSION = (1, 6)
+"""The first that has covers."""
 _OLD_SLIDER = avrcp.ControllerFeatures.CATEGORY_1
 _SLIDER = _OLD_SLIDER | avrcp.ControllerFeatures.CATEGORY_2
 _PLAYER = (
@@ -42,7 +45,9 @@ _SEEKS = {_Key.FAST_FORWARD: 1, _Key.REWIND: -1}
 class RemoteControl:
     """The phone's AVRCP profile."""
 
-    def __init__(self, handset: Handset, log: EventLog, absolute_volume: bool = True) -> None:
+    def __init__(
+        self, handset: Handset, log: EventLog, absolute_volume: bool = True, covers: bool = False
+    ) -> None:
         self._log = log
         self._absolute_volume = absolute_volume
         self.obedient = True
@@ -61,13 +66,26 @@ class RemoteControl:
         self.protocol.listen(handset.device)
         self._channels = handset.device.l2cap_channel_manager
         self._browsing = Browsing(handset.device, self.app, log)
-        records = handset.device.sdp_service_records
-        records[TARGET_RECORD] = player_record(_AVRCP_VERSION, _PLAYER)
-        records[CONTROLLER_RECORD] = avrcp.ControllerServiceSdpRecord(
+        self._covers = Covers(handset.device, self.app, log) if covers else None
+        self._publish(handset.device)
+
+    def _publish(self, device: Device) -> None:
+        """Says in the records what there is."""
+        covers = self._covers
+        version = _COVERS_VERSION if covers else _AVRCP_VERSION
+        player = _PLAYER | avrcp.TargetFeatures.SUPPORTS_COVER_ART if covers else _PLAYER
+        psm = covers.psm if covers else None
+        device.sdp_service_records[TARGET_RECORD] = player_record(version, player, psm)
+        device.sdp_service_records[CONTROLLER_RECORD] = avrcp.ControllerServiceSdpRecord(
             CONTROLLER_RECORD,
-            avrcp_version=_AVRCP_VERSION,
-            supported_features=_SLIDER if absolute_volume else _OLD_SLIDER,
+            avrcp_version=version,
+            supported_features=_SLIDER if self._absolute_volume else _OLD_SLIDER,
         ).to_service_attributes()
+
+    @property
+    def cover_handle(self) -> str | None:
+        """What the current track's cover is asked for with, while it can be."""
+        return self._covers.handle if self._covers is not None else None
 
     @property
     def connected(self) -> bool:
@@ -158,6 +176,8 @@ class RemoteControl:
 
     async def load(self, tracks: Sequence[Track]) -> None:
         """Gives the app another list."""
+        if self._covers is None and any(track.cover is not None for track in tracks):
+            raise PhoneError("it has no covers: it must be made with covers=True")
         self._act(lambda: self.app.load(tracks))
 
     async def skip(self, back: bool) -> None:

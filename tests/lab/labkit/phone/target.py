@@ -54,6 +54,10 @@ class Owner(Protocol):
     app: App
     obedient: bool
 
+    @property
+    def cover_handle(self) -> str | None:
+        """What the current track's cover is asked for with, while it can be."""
+
     async def key(self, key: avc.PassThroughFrame.OperationId, pressed: bool) -> None:
         """Takes a key."""
 
@@ -101,7 +105,7 @@ class Target(avrcp.Protocol):
         self._log.add("metadata-asked")
         attributes = [
             avrcp.MediaAttribute(each, avrcp.CharacterSetId.UTF_8, text)
-            for each, text in attributes_of(self._owner.app).items()
+            for each, text in attributes_of(self._owner.app, self._owner.cover_handle).items()
             if not wanted or each in wanted
         ]
         response = avrcp.GetElementAttributesResponse(attributes)
@@ -188,7 +192,7 @@ def current_settings(app: App) -> dict[ApplicationSetting.AttributeId, int]:
     return {_REPEAT: _REPEATS[app.repeat], _SHUFFLE: _SHUFFLES[app.shuffle]}
 
 
-def attributes_of(app: App) -> dict[MediaAttributeId, str]:
+def attributes_of(app: App, cover_handle: str | None) -> dict[MediaAttributeId, str]:
     """What there is to tell of the current track; how many there are, only if it has a number."""
     track = app.track
     numbered = track.number is not None
@@ -200,6 +204,7 @@ def attributes_of(app: App) -> dict[MediaAttributeId, str]:
         MediaAttributeId.TOTAL_NUMBER_OF_TRACKS: len(app.tracks) if numbered else None,
         MediaAttributeId.GENRE: track.genre,
         MediaAttributeId.PLAYING_TIME: track.length_ms,
+        MediaAttributeId.DEFAULT_COVER_ART: cover_handle,
     }
     return {each: str(text) for each, text in told.items() if text is not None}
 
