@@ -14,7 +14,7 @@ use std::io::{self, BufRead};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use dotd::bluetooth::{Bluetooth, MediaSocket};
+use dotd::bluetooth::{Bluetooth, CoverFolders, MediaSocket};
 use dotd::policy::action::RadioAction;
 use dotd::policy::event::{Event, TransportState};
 use dotd::policy::model::TransportId;
@@ -42,7 +42,7 @@ async fn main() -> Result<(), AnyError> {
     let (events, mut happened) = mpsc::channel(64);
     let (gateways, _) = mpsc::unbounded_channel();
     let mut console = Console {
-        bluetooth: Bluetooth::start(events, gateways, 0).await?,
+        bluetooth: Bluetooth::start(events, gateways, 0, CoverFolders::default()).await?,
         streams: BTreeMap::new(),
         allow: false,
         started: Instant::now(),

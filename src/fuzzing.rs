@@ -13,6 +13,11 @@ pub fn sbc_parameters(bytes: &[u8]) {
     crate::bluetooth::fuzz(bytes);
 }
 
+/// Reads how large a cover is, and checks that it is not nothing.
+pub fn cover_sizes(bytes: &[u8]) {
+    crate::bluetooth::fuzz_cover(bytes);
+}
+
 /// Lives through what a phone says to its hands-free unit, with commands and time in between, and
 /// checks that nothing grows and every command is answered.
 pub fn hfp_lines(bytes: &[u8]) {

@@ -41,6 +41,7 @@ const IMPURE: &[&str] = &[
 const PURE: &[&str] = &[
     "policy/",
     "a2dp/rtp",
+    "bluetooth/covers/plan",
     "handsfree/voice/fade",
     "handsfree/voice/level",
     "handsfree/voice/pacer",

@@ -144,6 +144,24 @@ fn the_manual_pages_are_made_from_the_definitions() {
 }
 
 #[test]
+fn the_package_watches_the_obexd_that_its_unit_runs() {
+    let read = |path| fs::read_to_string(repository(path)).unwrap();
+    let (unit, triggers) = (
+        read("systemd/dotd-obexd.service"),
+        read("debian/dotd.triggers"),
+    );
+    let after = |text: &str, key: &str| {
+        let mut lines = text.lines();
+        let value = lines.find_map(|line| line.strip_prefix(key)).unwrap();
+        value.split(' ').next().unwrap().to_owned()
+    };
+    let watched = after(&triggers, "interest-noawait ");
+    assert_eq!(after(&unit, "ExecStart="), watched);
+    assert_eq!(after(&unit, "ConditionPathExists="), watched);
+    assert!(read("debian/dotd.postinst").contains("restart dotd-obexd.service"));
+}
+
+#[test]
 fn the_completions_are_made_from_the_definitions() {
     for (file, shell) in [
         ("docs/completions/bash/dotctl", Shell::Bash),

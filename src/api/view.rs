@@ -177,7 +177,7 @@ impl From<&PhoneStatus> for PhoneView {
             player: phone
                 .player
                 .as_ref()
-                .map_or_else(HashMap::new, |status| wire::player(&status.player)),
+                .map_or_else(HashMap::new, wire::player),
         }
     }
 }

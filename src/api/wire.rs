@@ -11,8 +11,8 @@ use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
 use crate::policy::calls::facts::{CallId, CallState, Direction, Gateway};
 use crate::policy::event::RadioBlock;
 use crate::policy::model::{Address, Preference, StreamFormat};
-use crate::policy::player::{PlayState, Player, Repeat};
-use crate::policy::snapshot::{AdapterStatus, AudioStatus, StreamStatus};
+use crate::policy::player::{PlayState, Repeat};
+use crate::policy::snapshot::{AdapterStatus, AudioStatus, PlayerStatus, StreamStatus};
 use crate::policy::{Rejection, RejectionKind};
 
 /// The name on the bus.
@@ -157,7 +157,8 @@ pub fn gateway(gateway: &Gateway) -> HashMap<String, OwnedValue> {
 }
 
 /// Returns the property `Player`: what a phone's player tells of itself.
-pub fn player(player: &Player) -> HashMap<String, OwnedValue> {
+pub fn player(status: &PlayerStatus) -> HashMap<String, OwnedValue> {
+    let PlayerStatus { player, cover, .. } = status;
     let filled = |text: &'_ str| (!text.is_empty()).then(|| Value::from(text.to_owned()));
     let milliseconds = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
     let track = &player.track;
@@ -173,6 +174,7 @@ pub fn player(player: &Player) -> HashMap<String, OwnedValue> {
         ("LengthMs", track.length.map(milliseconds).map(Value::from)),
         ("Shuffle", player.shuffle.map(Value::from)),
         ("Repeat", player.repeat.map(repeat).map(Value::from)),
+        ("Cover", cover.clone().map(Value::from)),
     ];
     let told = entries
         .into_iter()
@@ -329,14 +331,16 @@ mod tests {
 
     #[test]
     fn a_player_is_told_as_far_as_it_tells() {
-        let idle = player(&Player::default());
+        let idle = player(&PlayerStatus::default());
         assert_eq!(idle.len(), 1);
         assert_eq!(*idle["State"], Value::from("unknown"));
-        let mut known = Player::default();
-        known.track.title = "Hey".to_owned();
-        known.track.length = Some(Duration::from_millis(61_500));
-        known.repeat = Some(Repeat::Track);
+        let mut known = PlayerStatus::default();
+        known.player.track.title = "Hey".to_owned();
+        known.player.track.length = Some(Duration::from_millis(61_500));
+        known.player.repeat = Some(Repeat::Track);
+        known.cover = Some("/run/dotd/covers/a.jpg".to_owned());
         let told = player(&known);
+        assert_eq!(*told["Cover"], Value::from("/run/dotd/covers/a.jpg"));
         assert_eq!(*told["Title"], Value::from("Hey"));
         assert_eq!(*told["LengthMs"], Value::U64(61_500));
         assert_eq!(*told["Repeat"], Value::from("track"));

@@ -194,6 +194,19 @@ pub(super) async fn remove(adapter: &Adapter, phone: Address) -> Result<(), Blue
     }
 }
 
+/// Says whether a phone is connected.
+///
+/// # Errors
+/// When BlueZ does not know, or say.
+pub(super) async fn is_connected(
+    adapter: &Adapter,
+    phone: Address,
+) -> Result<bool, BluetoothError> {
+    let what = "tell whether a phone is connected";
+    let connected = device(adapter, phone, what)?.is_connected().await;
+    connected.map_err(BluetoothError::refused(what))
+}
+
 fn device(adapter: &Adapter, phone: Address, what: &'static str) -> Result<Device, BluetoothError> {
     let device = adapter.device(phone.octets().into());
     device.map_err(BluetoothError::refused(what))

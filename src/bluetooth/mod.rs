@@ -1,17 +1,19 @@
 //! The Bluetooth room: tells the policy what BlueZ knows and does with BlueZ what the policy orders.
 //!
-//! Invariant: decides nothing and retries nothing. Facts leave as [`Event`]s, orders come as
+//! Invariant: decides nothing and retries nothing, but for covers (`covers/plan`). Facts leave as [`Event`]s, orders come as
 //! [`RadioAction`]s; no type of bluer or zbus is seen outside. bluetoothd may come, go and be killed
 //! at any time: the room stays, says so, and starts afresh when it is told to use an adapter again.
 //!
-//! Three tasks: `watch::listen` reads the bus and never waits for anything else; [`watch::Watch`]
+//! Four tasks: `watch::listen` reads the bus and never waits for anything else; [`watch::Watch`]
 //! holds the picture of what bluetoothd knows; [`orders::Orders`] carries out one order after the
-//! other. Agent and endpoints are objects on the bus that bluetoothd calls.
+//! other; `covers::run` has obexd fetch the pictures of what phones play. Agent and endpoints are objects
+//! on the bus that bluetoothd calls.
 
 mod adapter;
 mod agent;
 mod broadcom;
 mod convert;
+mod covers;
 mod device;
 mod error;
 mod features;
@@ -33,10 +35,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch as latest};
 use tokio::task::JoinHandle;
 use zbus::MessageStream;
 
+pub use self::covers::CoverFolders;
 pub use self::error::{BluetoothError, BusError};
 pub use self::handsfree::profile::GatewaySocket;
 pub use self::handsfree::sco::VoiceSocket;
@@ -44,6 +47,7 @@ pub use self::hci::HciError;
 pub use self::media::transport::MediaSocket;
 
 use self::agent::Questions;
+use self::covers::{Gallery, Wishes};
 use self::handsfree::{HandsFree, Knocks, sco};
 use self::orders::{Order, Orders};
 use self::rfkill::Rfkill;
@@ -65,14 +69,15 @@ pub struct Bluetooth {
     questions: Questions,
     knocks: Knocks,
     features: Arc<AtomicU16>,
+    covers: latest::Sender<Wishes>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Bluetooth {
     /// Connects to the system bus and starts to report to `events`, first whether bluetoothd is
     /// there ([`Event::BluetoothLost`] if not) and each adapter it has. Links to phones' audio
-    /// gateways go to `gateways`; our record claims the `features` of HFP 1.9 section 6.3. Needs a
-    /// tokio runtime.
+    /// gateways go to `gateways`; our record claims the `features` of HFP 1.9 section 6.3. Covers lie in
+    /// `folders`, once they are wanted. Needs a tokio runtime.
     ///
     /// # Errors
     /// Only when the bus cannot be reached; bluetoothd need not be there.
@@ -80,8 +85,9 @@ impl Bluetooth {
         events: mpsc::Sender<Event>,
         gateways: mpsc::UnboundedSender<GatewaySocket>,
         features: u16,
+        folders: CoverFolders,
     ) -> Result<Self, BluetoothError> {
-        let (owner, owned_by) = tokio::sync::watch::channel(None);
+        let (owner, owned_by) = latest::channel(None);
         let session = Session::open(owned_by).await?;
         // Before the subscription, so that no signal falls between the two.
         let messages = MessageStream::from(&session.bus);
@@ -93,7 +99,16 @@ impl Bluetooth {
         let (orders, ordered) = mpsc::unbounded_channel();
         let questions = Questions::default();
         let rfkill = Rfkill::default();
-        let watch = Watch::new(session.clone(), rfkill.clone(), inbox, events.clone());
+        let (gallery, offered) = latest::channel(Gallery::new());
+        let (covers, wishes) = latest::channel(Wishes::default());
+        let watch = Watch::new(
+            session.clone(),
+            rfkill.clone(),
+            inbox,
+            events.clone(),
+            gallery,
+        );
+        let pictures = covers::run(session.clone(), events.clone(), folders, offered, wishes);
         let knocks = Knocks::default();
         let door = handsfree::watch_door(session.clone(), events.clone(), knocks.clone());
         let features = Arc::new(AtomicU16::new(features));
@@ -114,6 +129,7 @@ impl Bluetooth {
             tokio::spawn(watch.run(first_owner)),
             tokio::spawn(executor.run(ordered)),
             tokio::spawn(door),
+            tokio::spawn(pictures),
         ];
         Ok(Self {
             session,
@@ -121,8 +137,15 @@ impl Bluetooth {
             questions,
             knocks,
             features,
+            covers,
             tasks,
         })
+    }
+
+    /// Has the pictures of what phones play fetched ([`Event::CoverSeen`]), or not any more, which is so
+    /// at first.
+    pub fn fetch_covers(&self, wanted: bool) {
+        self.covers.send_modify(|wishes| wishes.covers = wanted);
     }
 
     /// Claims other features in our hands-free record, when that is registered the next time:
@@ -133,12 +156,18 @@ impl Bluetooth {
 
     /// Gives an order. Never waits; what comes of it is reported as events or logged.
     pub fn order(&self, action: RadioAction) {
-        // Never behind other orders: bluetoothd may be waiting for this answer before it carries
-        // out any of them.
-        if let RadioAction::AnswerAgent { id, allow } = action {
-            self.questions.answer(id, allow);
-        } else if self.orders.send(Order::Radio(action)).is_err() {
-            tracing::debug!("an order was given after the radio was left");
+        match action {
+            // Never behind other orders: bluetoothd may be waiting for this answer before it carries
+            // out any of them.
+            RadioAction::AnswerAgent { id, allow } => self.questions.answer(id, allow),
+            RadioAction::HoldCovers { hold } => {
+                self.covers.send_modify(|wishes| wishes.hold = hold);
+            }
+            action => {
+                if self.orders.send(Order::Radio(action)).is_err() {
+                    tracing::debug!("an order was given after the radio was left");
+                }
+            }
         }
     }
 
@@ -224,6 +253,9 @@ impl Drop for Bluetooth {
         }
     }
 }
+
+#[cfg(fuzzing)]
+pub(crate) use covers::fuzz as fuzz_cover;
 
 #[cfg(fuzzing)]
 pub(crate) fn fuzz(bytes: &[u8]) {

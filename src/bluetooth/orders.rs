@@ -153,6 +153,8 @@ impl Orders {
                 self.questions.answer(id, allow);
                 Ok(())
             }
+            // Not an order to bluetoothd, and never behind one.
+            RadioAction::HoldCovers { .. } => Ok(()),
             RadioAction::ClearTrusted { phone } => {
                 device::clear_trusted(&session.adapter()?, phone).await
             }
@@ -356,6 +358,7 @@ fn name(action: &RadioAction) -> &'static str {
         RadioAction::CloseWindow => "close the pairing window",
         RadioAction::CloseOldWindow => "close an old pairing window",
         RadioAction::AnswerAgent { .. } => "take an answer",
+        RadioAction::HoldCovers { .. } => "fetch no covers",
         RadioAction::ClearTrusted { .. } => "clear the trusted flag of a phone",
         RadioAction::RemoveBond { .. } => "forget a phone",
         RadioAction::Connect { .. } => "connect a phone",

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::convert::{
     self, ADAPTER, CONTROL, DEVICE, Interfaces, Kernel, Objects, PLAYER, Properties, TRANSPORT,
 };
+use super::covers::Gallery;
 use super::players::Players;
 use crate::policy::event::{AdapterFacts, Event, PhoneFacts};
 use crate::policy::model::{Address, StreamFormat, TransportId};
@@ -176,6 +177,21 @@ impl Picture {
         // A player that has come says what the first volume after it is worth.
         events.append(&mut self.volumes);
         events
+    }
+
+    /// Returns which phones are connected, and what pictures they offer of what they play.
+    pub(super) fn gallery(&self) -> Gallery {
+        let Some(used) = self.used.as_deref().filter(|it| self.is_on(it)) else {
+            return Gallery::new();
+        };
+        let art = self.players.art(used);
+        let devices = self.devices.iter();
+        let connected = devices.filter(|((adapter, _), properties)| {
+            adapter == used && convert::property(properties, "Connected") == Some(true)
+        });
+        connected
+            .map(|((_, phone), _)| (*phone, art.get(phone).copied()))
+            .collect()
     }
 
     fn remove_adapter(&mut self, id: &str) {

@@ -1,7 +1,8 @@
 //! What bluetoothd tells of the players of phones, and which of them is told on.
 //!
 //! Invariant: pure. Each phone has one player at most: the one that its remote control is about.
-//! Texts come from the air: they are cut and hold no control characters.
+//! Texts come from the air: they are cut and hold no control characters; the name of a picture that is
+//! none is nothing, and so is a place where none can be.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,9 +10,10 @@ use std::time::Duration;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
 use super::convert::{self, CONTROL, PLAYER, Properties, property};
+use super::covers::Art;
 use crate::policy::event::Event;
 use crate::policy::model::Address;
-use crate::policy::player::{PlayState, Player, Repeat, Track};
+use crate::policy::player::{ImageHandle, PlayState, Player, Repeat, Track};
 
 /// How many characters of a text are of use to people.
 const LONGEST_TEXT: usize = 300;
@@ -22,17 +24,28 @@ const UNKNOWN: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(super) struct Players {
     /// All there are, by their path.
-    seen: BTreeMap<String, Properties>,
+    seen: BTreeMap<String, Seen>,
+    /// How often any of them told what it plays.
+    tellings: u64,
     /// Which one a phone's remote control is about.
     addressed: BTreeMap<(String, Address), String>,
     told: BTreeMap<Address, Player>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    properties: Properties,
+    /// Which telling of what it plays this is, of all there were.
+    told: u64,
 }
 
 impl Players {
     /// A player, or the remote control of a phone, appeared.
     pub(super) fn add(&mut self, path: &str, interface: &str, properties: Properties) {
         if interface == PLAYER {
-            self.seen.insert(path.to_owned(), properties);
+            self.tellings += 1;
+            let told = self.tellings;
+            self.seen.insert(path.to_owned(), Seen { properties, told });
         } else {
             self.address(path, &properties);
         }
@@ -43,7 +56,11 @@ impl Players {
         if interface == CONTROL {
             self.address(path, &changed);
         } else if let Some(known) = self.seen.get_mut(path) {
-            known.extend(changed);
+            if changed.contains_key("Track") {
+                self.tellings += 1;
+                known.told = self.tellings;
+            }
+            known.properties.extend(changed);
         }
     }
 
@@ -70,7 +87,8 @@ impl Players {
             self.told.clear();
             return Vec::new();
         };
-        let now = self.by_phone(used);
+        let told = |(phone, seen): (Address, &Seen)| (phone, player(&seen.properties));
+        let now: BTreeMap<_, _> = self.by_phone(used).into_iter().map(told).collect();
         let gone = self.told.keys().filter(|phone| !now.contains_key(phone));
         let gone = gone.map(|phone| Event::PlayerGone { phone: *phone });
         let news = now
@@ -85,6 +103,18 @@ impl Players {
         events
     }
 
+    /// Returns where the phones of an adapter offer pictures, and of what they play.
+    pub(super) fn art(&self, adapter: &str) -> BTreeMap<Address, Art> {
+        let offers = self.by_phone(adapter).into_iter();
+        let offers = offers.filter_map(|(phone, Seen { properties, told })| {
+            let psm = property(properties, "ObexPort").filter(|psm| is_dynamic(*psm))?;
+            let image = track(properties).and_then(|track| image(&track));
+            let told = *told;
+            Some((phone, Art { psm, image, told }))
+        });
+        offers.collect()
+    }
+
     fn address(&mut self, path: &str, control: &Properties) {
         let player = control.get("Player").map(OwnedValue::try_clone);
         let player = player.and_then(|value| OwnedObjectPath::try_from(value.ok()?).ok());
@@ -94,9 +124,9 @@ impl Players {
         }
     }
 
-    fn by_phone(&self, used: &str) -> BTreeMap<Address, Player> {
+    fn by_phone(&self, used: &str) -> BTreeMap<Address, &Seen> {
         let mut players = BTreeMap::new();
-        for (path, properties) in &self.seen {
+        for (path, seen) in &self.seen {
             let Some((adapter, phone)) = convert::device_of(path).filter(|(at, _)| *at == used)
             else {
                 continue;
@@ -104,7 +134,7 @@ impl Players {
             let addressed = self.addressed.get(&(adapter.to_owned(), phone));
             // The first, if the phone does not say.
             if addressed == Some(path) || !players.contains_key(&phone) {
-                players.insert(phone, player(properties));
+                players.insert(phone, seen);
             }
         }
         players
@@ -114,8 +144,7 @@ impl Players {
 /// Reads a player from the properties of its `MediaPlayer1`.
 fn player(properties: &Properties) -> Player {
     let word = |name| property::<&str>(properties, name).unwrap_or_default();
-    let track = properties.get("Track").map(OwnedValue::try_clone);
-    let track = track.and_then(|value| Properties::try_from(value.ok()?).ok());
+    let track = track(properties);
     Player {
         app: text(properties, "Name"),
         state: match word("Status") {
@@ -139,7 +168,23 @@ fn player(properties: &Properties) -> Player {
             "alltracks" | "group" => Some(Repeat::All),
             _ => None,
         },
+        image: track.as_ref().and_then(image),
     }
+}
+
+/// Says whether a service of a phone's own can be there (Core 6.0, Vol 3 Part A, 4.2): lower ones are
+/// Bluetooth's, and to obexd those below 32 are channels of RFCOMM.
+fn is_dynamic(psm: u16) -> bool {
+    psm >= 0x1001 && psm & 0x0101 == 1
+}
+
+fn track(properties: &Properties) -> Option<Properties> {
+    let track = properties.get("Track").map(OwnedValue::try_clone);
+    track.and_then(|value| Properties::try_from(value.ok()?).ok())
+}
+
+fn image(track: &Properties) -> Option<ImageHandle> {
+    property::<&str>(track, "ImgHandle")?.parse().ok()
 }
 
 fn read_track(properties: &Properties) -> Track {
@@ -206,6 +251,7 @@ mod tests {
             ("TrackNumber", 0_u32.into()),
             ("NumberOfTracks", 12_u32.into()),
             ("Duration", 61_500_u32.into()),
+            ("ImgHandle", "0000017".into()),
         ]);
         first.extend(properties([
             ("Name", "Music".into()),
@@ -229,6 +275,7 @@ mod tests {
             position: Some(Duration::from_millis(1_500)),
             shuffle: Some(true),
             repeat: Some(Repeat::Track),
+            image: "0000017".parse().ok(),
         };
         let player = expected.clone();
         let phone = ANNA;
@@ -266,6 +313,76 @@ mod tests {
         assert_eq!(players.report(Some("hci0")).len(), 1, "told anew");
         players.remove_adapter("hci0");
         assert_eq!(players.report(Some("hci0")).len(), 1, "gone");
+    }
+
+    fn playing(image: &'static str) -> Properties {
+        let track: Value<'static> = properties([("ImgHandle", image.into())]).into();
+        let mut playing = status("playing");
+        playing.insert("Track".to_owned(), track.try_into_owned().unwrap());
+        playing
+    }
+
+    fn port(psm: u16) -> Properties {
+        properties([("ObexPort", psm.into())])
+    }
+
+    #[test]
+    fn pictures_are_where_the_player_says_and_have_names_that_are_names() {
+        let mut players = Players::default();
+        players.add(&path(0), PLAYER, playing("0000017"));
+        assert!(players.art("hci0").is_empty(), "it says not where");
+        players.change(&path(0), PLAYER, port(0x1007));
+        for (told, named, image) in [
+            (2, "0000017", "0000017".parse().ok()),
+            (3, "1", None),
+            (4, "../../../etc", None),
+        ] {
+            players.change(&path(0), PLAYER, playing(named));
+            let psm = 0x1007;
+            let expected = BTreeMap::from([(ANNA, Art { psm, image, told })]);
+            assert_eq!(players.art("hci0"), expected, "{named}");
+        }
+        assert!(players.art("hci1").is_empty());
+    }
+
+    #[test]
+    fn pictures_are_nowhere_but_at_a_phones_own_services() {
+        let mut players = Players::default();
+        players.add(&path(0), PLAYER, playing("0000017"));
+        for (psm, is_one) in [
+            (0, false),
+            (9, false),
+            (0x0019, false),
+            (0x0FFF, false),
+            (0x1000, false),
+            (0x1001, true),
+            (0x1002, false),
+            (0x1101, false),
+            (0x1201, true),
+            (0xFEFF, true),
+            (0xFFFF, false),
+        ] {
+            players.change(&path(0), PLAYER, port(psm));
+            assert_eq!(!players.art("hci0").is_empty(), is_one, "{psm:#06x}");
+        }
+    }
+
+    #[test]
+    fn each_time_that_a_phone_tells_what_it_plays_is_another() {
+        let mut players = Players::default();
+        players.add(&path(0), PLAYER, playing("0000017"));
+        players.change(&path(0), PLAYER, port(0x1007));
+        let told = |players: &Players| players.art("hci0")[&ANNA].told;
+        assert_eq!(told(&players), 1);
+        players.change(&path(0), PLAYER, status("paused"));
+        assert_eq!(told(&players), 1);
+        players.change(&path(0), PLAYER, playing("0000017"));
+        assert_eq!(told(&players), 2, "the same, and yet");
+        players.remove(&path(0), PLAYER);
+        let mut anew = playing("0000017");
+        anew.extend(port(0x1007));
+        players.add(&path(0), PLAYER, anew);
+        assert_eq!(told(&players), 3);
     }
 
     #[test]

@@ -119,14 +119,25 @@ impl Session {
     /// # Errors
     /// When the bus does not answer.
     pub(super) async fn current_owner(&self) -> Result<Option<OwnedUniqueName>, BluetoothError> {
-        let bus = zbus::fdo::DBusProxy::new(&self.bus)
-            .await
-            .map_err(BluetoothError::bus)?;
-        let name = zbus::names::BusName::from_static_str(BLUEZ).map_err(BluetoothError::bus)?;
-        match bus.get_name_owner(name).await {
-            Ok(owner) => Ok(Some(owner)),
-            Err(zbus::fdo::Error::NameHasNoOwner(_)) => Ok(None),
-            Err(error) => Err(BluetoothError::bus(error)),
-        }
+        owner_of(&self.bus, BLUEZ).await
+    }
+}
+
+/// Asks a bus who owns a name now.
+///
+/// # Errors
+/// When the bus does not answer.
+pub(super) async fn owner_of(
+    bus: &zbus::Connection,
+    name: &'static str,
+) -> Result<Option<OwnedUniqueName>, BluetoothError> {
+    let bus = zbus::fdo::DBusProxy::new(bus)
+        .await
+        .map_err(BluetoothError::bus)?;
+    let name = zbus::names::BusName::from_static_str(name).map_err(BluetoothError::bus)?;
+    match bus.get_name_owner(name).await {
+        Ok(owner) => Ok(Some(owner)),
+        Err(zbus::fdo::Error::NameHasNoOwner(_)) => Ok(None),
+        Err(error) => Err(BluetoothError::bus(error)),
     }
 }

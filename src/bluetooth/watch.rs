@@ -18,6 +18,7 @@ use super::convert::{
     self, ADAPTER, BLUEZ, CONTROL, DEVICE, Interfaces, Kernel, Objects, PLAYER, Properties,
     TRANSPORT,
 };
+use super::covers::Gallery;
 use super::error::BluetoothError;
 use super::features;
 use super::picture::{Configured, Picture};
@@ -87,7 +88,7 @@ pub(super) async fn listen(
         if message.message_type() != Type::Signal {
             continue;
         }
-        let word = match new_owner(&message) {
+        let word = match new_owner(&message, BLUEZ) {
             Some(new) if new == *owner.borrow() => continue,
             Some(new) => {
                 owner.send_replace(new.clone());
@@ -108,15 +109,15 @@ pub(super) async fn listen(
     tracing::error!("the system bus closed the connection; restart dotd: systemctl restart dotd");
 }
 
-/// Reads a `NameOwnerChanged` of bluetoothd's name: its new owner, if any.
-fn new_owner(message: &Message) -> Option<Option<OwnedUniqueName>> {
+/// Reads a `NameOwnerChanged` of a name: its new owner, if any.
+pub(super) fn new_owner(message: &Message, of: &str) -> Option<Option<OwnedUniqueName>> {
     let header = message.header();
     let from_bus = header.sender().is_some_and(|it| it == BUS);
     if !from_bus || header.member()?.as_str() != "NameOwnerChanged" {
         return None;
     }
     let (name, _old, new): (String, String, String) = message.body().deserialize().ok()?;
-    (name == BLUEZ).then(|| new.try_into().ok())
+    (name == of).then(|| new.try_into().ok())
 }
 
 fn comes_from(message: &Message, owner: Option<&OwnedUniqueName>) -> bool {
@@ -130,6 +131,7 @@ pub(super) struct Watch {
     rfkill: Rfkill,
     inbox: mpsc::UnboundedReceiver<Word>,
     events: mpsc::Sender<Event>,
+    gallery: watch::Sender<Gallery>,
     picture: Picture,
     /// Whether bluetoothd is on the bus, as far as the inbox was read.
     there: bool,
@@ -146,12 +148,14 @@ impl Watch {
         rfkill: Rfkill,
         inbox: mpsc::UnboundedReceiver<Word>,
         events: mpsc::Sender<Event>,
+        gallery: watch::Sender<Gallery>,
     ) -> Self {
         Self {
             session,
             rfkill,
             inbox,
             events,
+            gallery,
             picture: Picture::default(),
             there: false,
             redraw_at: None,
@@ -178,8 +182,18 @@ impl Watch {
                     return;
                 }
             }
+            // After it was told what plays: a picture of it is news of something known.
+            self.offer(self.picture.gallery());
             next = self.next().await;
         }
+    }
+
+    fn offer(&self, gallery: Gallery) {
+        self.gallery.send_if_modified(|offered| {
+            let changed = *offered != gallery;
+            *offered = gallery;
+            changed
+        });
     }
 
     /// Waits for the next word; draws anew meanwhile if that failed.

@@ -29,8 +29,26 @@ pub struct Settings {
     pub audio: AudioSettings,
     /// What the speaker rings with.
     pub ring_tone: RingTone,
-    /// Where phones' players are shown to other programs.
+    /// How phones' players are shown.
+    pub players: PlayerSettings,
+}
+
+/// How phones' players are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlayerSettings {
+    /// Where they are shown to other programs.
     pub mpris: Mpris,
+    /// With the pictures of what they play.
+    pub covers: bool,
+}
+
+impl Default for PlayerSettings {
+    fn default() -> Self {
+        Self {
+            mpris: Mpris::default(),
+            covers: true,
+        }
+    }
 }
 
 /// The bus on which phones' players are shown to other programs.

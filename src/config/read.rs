@@ -467,12 +467,17 @@ pub(super) fn may_take_over(rule: &mut PhoneRule, value: &DeValue<'_>) -> Result
 }
 
 pub(super) fn mpris(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
-    settings.mpris = match text(value)?.trim() {
+    settings.players.mpris = match text(value)?.trim() {
         "system" => Mpris::System,
         "off" => Mpris::Off,
         address if address.contains(':') => Mpris::Address(address.to_owned()),
         _ => return Err(Wrong::NotAllowed),
     };
+    Ok(())
+}
+
+pub(super) fn covers(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.players.covers = value.as_bool().ok_or(Wrong::NotAllowed)?;
     Ok(())
 }
 

@@ -256,16 +256,27 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "players",
         about: "The players of phones, which other programs can see and steer.",
-        keys: &[Key {
-            name: "mpris",
-            about: "The bus on which each phone that has a player is a player for programs like \
-                    playerctl, under the name org.mpris.MediaPlayer2.dotd and what the phone is \
-                    called. A session's bus lets in nobody but its own user.",
-            allowed: "\"system\", \"off\" or the address of a bus like \
-                      \"unix:path=/run/user/1000/bus\"",
-            default: Preset::Value("\"system\""),
-            set: read::mpris,
-        }],
+        keys: &[
+            Key {
+                name: "mpris",
+                about: "The bus on which each phone that has a player is a player for programs \
+                        like playerctl, under the name org.mpris.MediaPlayer2.dotd and what the \
+                        phone is called. A session's bus lets in nobody but its own user.",
+                allowed: "\"system\", \"off\" or the address of a bus like \
+                          \"unix:path=/run/user/1000/bus\"",
+                default: Preset::Value("\"system\""),
+                set: read::mpris,
+            },
+            Key {
+                name: "covers",
+                about: "Whether phones are asked for the cover of what they play, for programs \
+                        that show it. It takes the Debian package bluez-obexd; see COVERS in \
+                        dotd(8).",
+                allowed: "true or false",
+                default: Preset::Value("true"),
+                set: read::covers,
+            },
+        ],
     },
     Table {
         name: "audio",

@@ -56,6 +56,7 @@ fn every_key_is_taken_over() {
         priority = ["Anna's iPhone", "00:1a:7d:da:71:13"]
         [players]
         mpris = "unix:path=/run/user/1000/bus"
+        covers = false
         [phone."Anna's tablet"]
         may-take-over = false
         [phone."Ben"]
@@ -89,7 +90,8 @@ fn every_key_is_taken_over() {
     assert_eq!(settings.audio.output.as_deref(), Some("hdmi"));
     assert_eq!(settings.audio.remote.as_deref(), Some("pipewire-1"));
     let bus = "unix:path=/run/user/1000/bus".to_owned();
-    assert_eq!(settings.mpris, Mpris::Address(bus));
+    assert_eq!(settings.players.mpris, Mpris::Address(bus));
+    assert!(!settings.players.covers);
 }
 
 #[test]
@@ -126,6 +128,7 @@ fn wishes_for_phones_that_make_no_sense_say_what_is_allowed() {
         assert_eq!(wrong(text), [expected]);
     }
     assert_eq!(wrong("players.mpris = \"session\"").len(), 1);
+    assert_eq!(wrong("players.covers = \"some\"").len(), 1);
     assert_eq!(wrong("[phone.\" \"]\nmay-take-over = true").len(), 1);
 }
 

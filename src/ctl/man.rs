@@ -70,7 +70,11 @@ const JSON: &[&str] = &[
      `drift_ppm`, `bit_rate`; and `hands_free`, null while it is not connected for calls: `voice` \
      (the codec while the sound of its calls comes here: CVSD, mSBC or LC3-SWB), `volume` (of its \
      calls), `microphone_volume` (of the room, for its callers), `assistant` (it listens), `service` (it has a network), `signal` and `battery` (0 to \
-     5), `roaming`, `operator`, and `calls`. `connect` and `volume --phone` print the phone.",
+     5), `roaming`, `operator`, and `calls`; and `player`, null while it has none: `state` (playing, \
+     paused, stopped, forward or rewind), `app`, `title`, `artist`, `album`, `genre`, `number`, `of` \
+     (how many the album has), `position_ms`, `length_ms`, `shuffle`, `repeat` (off, track or all), \
+     `cover` (the file with the cover of what it plays). `connect` and `volume --phone` print the \
+     phone.",
     "A call has: `id` (its number, of that phone), `state` (incoming, waiting, dialing, alerting, \
      active or held), `number`, `name`, `direction` (incoming or outgoing), `multiparty` (it is \
      part of a conference), `since` and `answered`. In `calls` it also has `phone` (`name`, \
@@ -164,6 +168,23 @@ const SILENT_CALLS: &[(&str, &str)] = &[
     ),
 ];
 
+const COVERS: &[&str] = &[
+    "A phone may offer the cover of what it plays (AVRCP 1.6). It is fetched, as a thumbnail, by \
+     obexd of the Debian package bluez-obexd, which the unit `dotd-obexd` runs for this alone: \
+     as a user of its own, offering phones nothing, and deaf to all but dotd. The file is shown as \
+     `cover` by `dotctl --json now`, and by players as mpris:artUrl. It is a \
+     JPEG of at most 1000 x 1000 points and 200 kB, there as long as the phone plays that, and \
+     members of group `dotd` can read it.",
+    "A phone names covers only to a speaker that has a link for them, which is opened when the phone \
+     has connected: what it had ready by then may be without one, up to the next piece. Nor is there \
+     one if the phone names it only when asked for it expressly, because bluetoothd (5.82) asks for \
+     all that is known of a piece at once. None is fetched while somebody telephones.",
+    "Without bluez-obexd, and with `players.covers = false` in dotd.toml(5), there are none; `sudo \
+     systemctl mask --now dotd-obexd` then spares the idle daemon as well. Nor are there any with \
+     `Experimental = false` in /etc/bluetooth/main.conf, because bluetoothd then does not tell where \
+     phones have them.",
+];
+
 const FILES: &[(&str, &str)] = &[
     ("/etc/dotd/dotd.toml", "The configuration, dotd.toml(5)."),
     (
@@ -171,6 +192,10 @@ const FILES: &[(&str, &str)] = &[
         "Trusted phones and choices made at run time. One that is damaged is moved aside as \
          state.toml.corrupt-N or state.toml.unreadable-N, and one of a later dotd as \
          state.toml.from-version-V-N; `dotctl status` says so until the next start.",
+    ),
+    (
+        "/run/dotd/covers/",
+        "Covers of what phones play, one a phone at most.",
     ),
     (
         "/etc/bluetooth/main.conf",
@@ -242,7 +267,8 @@ fn dotd() -> String {
         man.item(path, what);
     }
     man.paragraph(
-        "`sudo journalctl -u 'dotd*'` shows the journal of dotd, its PipeWire and its WirePlumber.",
+        "`sudo journalctl -u 'dotd*'` shows the journal of dotd, its PipeWire, its WirePlumber and \
+         its obexd.",
     );
     man.section("CALLS");
     for text in CALLS {
@@ -250,6 +276,10 @@ fn dotd() -> String {
     }
     for (sign, remedy) in SILENT_CALLS {
         man.item(sign, remedy);
+    }
+    man.section("COVERS");
+    for text in COVERS {
+        man.paragraph(text);
     }
     man.section("D-BUS");
     for text in BUS {

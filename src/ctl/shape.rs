@@ -105,6 +105,7 @@ pub(super) struct PlayerShape {
     pub(super) length_ms: Option<u64>,
     pub(super) shuffle: Option<bool>,
     pub(super) repeat: Option<String>,
+    pub(super) cover: Option<String>,
 }
 
 /// A phone that is connected for calls.
@@ -267,6 +268,7 @@ impl PlayerShape {
             length_ms: told(&mut from, "LengthMs"),
             shuffle: told(&mut from, "Shuffle"),
             repeat: told(&mut from, "Repeat"),
+            cover: told(&mut from, "Cover"),
         })
     }
 }

@@ -20,7 +20,7 @@ use super::signals::{self, Signal};
 use super::timers::Timers;
 use crate::api::{self, ApiError, MprisBus, Sources};
 use crate::audio::{Audio, AudioSettings};
-use crate::bluetooth::{Bluetooth, GatewaySocket};
+use crate::bluetooth::{Bluetooth, BluetoothError, CoverFolders, GatewaySocket};
 use crate::cli::DaemonArgs;
 use crate::config::{self, Settings};
 use crate::handsfree;
@@ -63,8 +63,7 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
     let audio = Audio::start(audio_settings(&settings), events.clone())?;
     audio.mute(memory.muted);
     let (gateways, connected) = mpsc::unbounded_channel();
-    let claims = handsfree::sdp_features(abilities_at_first(&settings));
-    let bluetooth = Bluetooth::start(events.clone(), gateways, claims).await?;
+    let bluetooth = radio(&settings, events.clone(), gateways).await?;
     let executor = Executor {
         calls: Calls::new(events.clone(), late, &settings),
         bluetooth,
@@ -113,6 +112,19 @@ fn policy(settings: &Settings, memory: Memory, trouble: Option<StoreTrouble>) ->
     policy
 }
 
+/// Starts the radio.
+async fn radio(
+    settings: &Settings,
+    events: mpsc::Sender<Event>,
+    gateways: mpsc::UnboundedSender<GatewaySocket>,
+) -> Result<Bluetooth, BluetoothError> {
+    let claims = handsfree::sdp_features(abilities_at_first(settings));
+    let folders = CoverFolders::default();
+    let bluetooth = Bluetooth::start(events, gateways, claims, folders).await?;
+    bluetooth.fetch_covers(settings.players.covers);
+    Ok(bluetooth)
+}
+
 fn audio_settings(settings: &Settings) -> AudioSettings {
     let config::AudioSettings {
         output,
@@ -129,7 +141,7 @@ fn audio_settings(settings: &Settings) -> AudioSettings {
 }
 
 fn mpris_bus(settings: &Settings) -> MprisBus {
-    match &settings.mpris {
+    match &settings.players.mpris {
         config::Mpris::Off => MprisBus::Off,
         config::Mpris::System => MprisBus::System,
         config::Mpris::Address(address) => MprisBus::Address(address.clone()),
@@ -239,8 +251,12 @@ impl Speaker {
                     self.executor.audio.reconfigure(audio_settings(&settings));
                     self.executor.cancel_echo(settings.audio.echo_cancelling);
                 }
-                if settings.mpris != self.settings.mpris {
+                if settings.players.mpris != self.settings.players.mpris {
                     self.mpris.send_replace(mpris_bus(&settings));
+                }
+                if settings.players.covers != self.settings.players.covers {
+                    let wanted = settings.players.covers;
+                    self.executor.bluetooth.fetch_covers(wanted);
                 }
                 let ring_tone = settings.ring_tone.clone();
                 self.executor.calls.set_ring_tone(ring_tone);

@@ -159,6 +159,11 @@ pub enum RadioAction {
         /// AVRCP absolute volume, 0 to 127.
         avrcp: u8,
     },
+    /// Fetch no more covers of what phones play for now, or go on.
+    HoldCovers {
+        /// No more.
+        hold: bool,
+    },
     /// Tell the phone how late its sound comes out.
     SetTransportDelay {
         /// Which transport.

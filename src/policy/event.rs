@@ -13,7 +13,7 @@ use super::model::{
     Address, AttemptId, Now, Preference, QuestionId, RequestId, Rules, SpeakerName, StreamFormat,
     TransportId, Volume,
 };
-use super::player::{Player, PlayerCommand};
+use super::player::{ImageHandle, Player, PlayerCommand};
 
 /// One fact for [`Policy::handle`](super::Policy::handle).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,6 +122,20 @@ pub enum Event {
     /// A phone has no player any more.
     PlayerGone {
         /// Whose it was.
+        phone: Address,
+    },
+    /// A picture that a phone's player named is here.
+    CoverSeen {
+        /// Whose.
+        phone: Address,
+        /// By the phone's own name for it.
+        image: ImageHandle,
+        /// The file.
+        path: String,
+    },
+    /// That file is not there any more.
+    CoverGone {
+        /// Whose picture it was.
         phone: Address,
     },
     /// PipeWire is there.

@@ -158,6 +158,8 @@ impl Policy {
             | Event::StreamDelayChanged { .. } => self.music_happened(now, event, out),
             Event::PlayerSeen { phone, player } => self.player_seen(phone, player, out),
             Event::PlayerGone { phone } => self.forget_player(phone),
+            Event::CoverSeen { phone, image, path } => self.cover_seen(phone, image, path),
+            Event::CoverGone { phone } => self.cover_gone(phone),
             Event::AudioFound { output } => self.audio_found(output, out),
             Event::AudioLost => self.audio_lost(out),
             Event::HandsFree { phone, fact } => self.hands_free(now, phone, fact, out),
@@ -175,6 +177,7 @@ impl Policy {
             Event::MemorySaved => self.memory_saved(out),
             Event::TimerFired { timer } => self.timer_fired(now, timer, out),
         }
+        self.attend_to_covers(&mut orders);
         self.attend_to_missing(now, &mut orders);
         orders.actions
     }

@@ -3,6 +3,7 @@
 //! Invariant: plain values. Where a phone tells nothing there is nothing, or an empty text.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct Player {
     pub shuffle: Option<bool>,
     /// What it does at the end.
     pub repeat: Option<Repeat>,
+    /// The picture of what it plays, by the phone's own name for it.
+    #[serde(default)]
+    pub image: Option<ImageHandle>,
 }
 
 /// What a player is doing.
@@ -79,6 +83,55 @@ impl fmt::Display for Track {
             ("", artist) => write!(f, "something by {artist}"),
             (title, artist) => write!(f, "\"{title}\" by {artist}"),
         }
+    }
+}
+
+/// A phone's own name for a picture: seven digits (Basic Imaging Profile 1.2.1, 4.4.4). It stands for
+/// the same picture while the phone's link for pictures lasts, and no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageHandle(u32);
+
+/// The text is not the name of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAnImageHandle;
+
+impl fmt::Display for NotAnImageHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the name of a picture; it has seven digits, like 0000017")
+    }
+}
+
+impl std::error::Error for NotAnImageHandle {}
+
+impl FromStr for ImageHandle {
+    type Err = NotAnImageHandle;
+
+    fn from_str(text: &str) -> Result<Self, NotAnImageHandle> {
+        if text.len() != 7 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(NotAnImageHandle);
+        }
+        text.parse().map(Self).map_err(|_| NotAnImageHandle)
+    }
+}
+
+impl TryFrom<String> for ImageHandle {
+    type Error = NotAnImageHandle;
+
+    fn try_from(text: String) -> Result<Self, NotAnImageHandle> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for ImageHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:07}", self.0)
+    }
+}
+
+impl From<ImageHandle> for String {
+    fn from(image: ImageHandle) -> Self {
+        image.to_string()
     }
 }
 
@@ -142,6 +195,30 @@ mod tests {
             ("", "", "something"),
         ] {
             assert_eq!(track(title, artist).to_string(), told);
+        }
+    }
+
+    #[test]
+    fn pictures_are_named_by_seven_digits_and_by_nothing_else() {
+        for name in ["0000000", "1000017", "9999999"] {
+            let image: ImageHandle = name.parse().unwrap();
+            assert_eq!(image.to_string(), name);
+        }
+        for other in [
+            "",
+            "1",
+            "00000001",
+            "000000x",
+            "+000001",
+            "-000001",
+            "../../x",
+            "0000\u{661}",
+        ] {
+            assert_eq!(
+                other.parse::<ImageHandle>(),
+                Err(NotAnImageHandle),
+                "{other}"
+            );
         }
     }
 }

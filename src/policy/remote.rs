@@ -2,13 +2,14 @@
 //!
 //! Invariant: a button is pressed on one phone only: the one that was named, else the one that has the
 //! speaker, else the one that had it last, else the only one there is. Where a phone tells how far into
-//! a track it is, that is told on from there for as long as nothing else is heard of it.
+//! a track it is, that is told on from there for as long as nothing else is heard of it. A picture is
+//! shown only with the piece that names it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::model::{Address, Now};
-use super::player::{PlayState, Player, PlayerCommand, Track};
+use super::player::{ImageHandle, PlayState, Player, PlayerCommand, Track};
 use super::snapshot::PlayerStatus;
 use super::{Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
 
@@ -16,13 +17,22 @@ use super::{Orders, Policy, RadioAction, Rejection, RejectionKind, Story};
 #[derive(Debug, Default)]
 pub(super) struct Remote {
     players: BTreeMap<Address, Seen>,
+    covers: BTreeMap<Address, Cover>,
     /// Whose music was heard last since we started.
     last_heard: Option<Address>,
+}
+
+/// A picture that is here.
+#[derive(Debug)]
+struct Cover {
+    image: ImageHandle,
+    path: String,
 }
 
 /// A player, and what was told of it.
 #[derive(Debug)]
 struct Seen {
+    /// Without the picture, which comes and goes by itself.
     status: PlayerStatus,
     /// The position as the phone told it last, which need not be the last that is known.
     told: Option<Duration>,
@@ -57,8 +67,11 @@ impl Policy {
                 track: news.clone(),
             });
         }
-        let as_of = now;
-        let status = PlayerStatus { player, as_of };
+        let status = PlayerStatus {
+            player,
+            as_of: now,
+            cover: None,
+        };
         let seen = Seen { status, told, news };
         self.remote.players.insert(phone, seen);
         if state == PlayState::Unknown {
@@ -79,6 +92,16 @@ impl Policy {
         for phone in std::mem::take(&mut self.remote.players).into_keys() {
             self.forget_playing(phone);
         }
+    }
+
+    /// A picture of something that a phone plays, or played, is here.
+    pub(super) fn cover_seen(&mut self, phone: Address, image: ImageHandle, path: String) {
+        self.remote.covers.insert(phone, Cover { image, path });
+    }
+
+    /// It is not any more.
+    pub(super) fn cover_gone(&mut self, phone: Address) {
+        self.remote.covers.remove(&phone);
     }
 
     /// The music of a phone was heard, and it was no ping.
@@ -108,7 +131,12 @@ impl Policy {
     /// Returns what a phone's player does.
     pub(super) fn player_of(&self, phone: Address) -> Option<PlayerStatus> {
         let seen = self.remote.players.get(&phone)?;
-        Some(seen.status.clone())
+        let cover = self.remote.covers.get(&phone);
+        let cover = cover.filter(|cover| seen.status.player.image == Some(cover.image));
+        Some(PlayerStatus {
+            cover: cover.map(|cover| cover.path.clone()),
+            ..seen.status.clone()
+        })
     }
 
     /// Somebody presses a button.

@@ -147,12 +147,14 @@ pub enum NextTry {
 }
 
 /// A player as it was when it told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayerStatus {
     /// What it told.
     pub player: Player,
     /// When its position was that, by the daemon's own clock. While it plays, that moves on.
     pub as_of: Duration,
+    /// The file with the picture of what it plays.
+    pub cover: Option<String>,
 }
 
 impl PlayerStatus {

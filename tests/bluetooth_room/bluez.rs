@@ -4,6 +4,7 @@
 //! Invariant: knows one adapter, `hci0`, switched on, and one bonded phone.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -14,6 +15,7 @@ use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
 pub(super) const HCI0: &str = "/org/bluez/hci0";
 pub(super) const PHONE: &str = "/org/bluez/hci0/dev_DA_4C_10_DE_00_01";
+const PLAYER: &str = "/org/bluez/hci0/dev_DA_4C_10_DE_00_01/avrcp/player0";
 
 /// What was registered with bluetoothd.
 #[derive(Debug, Default)]
@@ -35,12 +37,19 @@ pub(super) struct Bluez {
     pub(super) bus: zbus::Connection,
     registered: Arc<Mutex<Registered>>,
     changed: Arc<Notify>,
+    /// How often anybody asked whether the phone is connected.
+    asked: Arc<Asked>,
 }
 
 impl Bluez {
     pub(super) async fn start() -> Self {
         let registered = Arc::<Mutex<Registered>>::default();
         let changed = Arc::<Notify>::default();
+        let asked = Arc::<Asked>::default();
+        let device = Device {
+            connected: false,
+            asked: asked.clone(),
+        };
         let agents = Agents(registered.clone(), changed.clone());
         let media = Media(registered.clone(), changed.clone());
         let profiles = Profiles(registered.clone(), changed.clone());
@@ -58,7 +67,7 @@ impl Bluez {
                 )
             })
             .and_then(|it| it.serve_at(HCI0, media))
-            .and_then(|it| it.serve_at(PHONE, Device { connected: false }))
+            .and_then(|it| it.serve_at(PHONE, device))
             .and_then(|it| it.name("org.bluez"))
             .unwrap()
             .build()
@@ -68,6 +77,7 @@ impl Bluez {
             bus,
             registered,
             changed,
+            asked,
         }
     }
 
@@ -120,6 +130,36 @@ impl Bluez {
         device.get_mut().await.connected = connected;
         let signals = device.signal_emitter();
         device.get().await.connected_changed(signals).await.unwrap();
+    }
+
+    /// The phone comes or leaves, and that is not told yet: whoever asks learns it. Waits until the room
+    /// has asked, when it has reason to.
+    pub(super) async fn set_connected_unsaid(&self, connected: bool, reason: impl AsyncFnOnce()) {
+        let server = self.bus.object_server();
+        let device = server.interface::<_, Device>(PHONE).await.unwrap();
+        device.get_mut().await.connected = connected;
+        let before = self.asked.times.load(Relaxed);
+        reason().await;
+        loop {
+            let asked = self.asked.again.notified();
+            if self.asked.times.load(Relaxed) > before {
+                return;
+            }
+            asked.await;
+        }
+    }
+
+    /// The phone's player plays something with this picture.
+    pub(super) async fn play(&self, image: &str) {
+        let server = self.bus.object_server();
+        let image = image.to_owned();
+        let Ok(player) = server.interface::<_, Player>(PLAYER).await else {
+            assert!(server.at(PLAYER, Player { image }).await.unwrap());
+            return;
+        };
+        player.get_mut().await.image = image;
+        let signals = player.signal_emitter();
+        player.get().await.track_changed(signals).await.unwrap();
     }
 
     /// Asks the agent whether the phone may pair.
@@ -294,6 +334,13 @@ impl Adapter {
 
 struct Device {
     connected: bool,
+    asked: Arc<Asked>,
+}
+
+#[derive(Default)]
+struct Asked {
+    times: AtomicUsize,
+    again: Notify,
 }
 
 #[zbus::interface(name = "org.bluez.Device1")]
@@ -310,7 +357,32 @@ impl Device {
 
     #[zbus(property)]
     fn connected(&self) -> bool {
+        self.asked.times.fetch_add(1, Relaxed);
+        self.asked.again.notify_waiters();
         self.connected
+    }
+}
+
+struct Player {
+    image: String,
+}
+
+#[zbus::interface(name = "org.bluez.MediaPlayer1")]
+impl Player {
+    #[zbus(property)]
+    fn status(&self) -> &str {
+        "playing"
+    }
+
+    #[zbus(property)]
+    fn track(&self) -> HashMap<String, OwnedValue> {
+        let image = zbus::zvariant::Str::from(self.image.clone());
+        HashMap::from([("ImgHandle".to_owned(), image.into())])
+    }
+
+    #[zbus(property)]
+    fn obex_port(&self) -> u16 {
+        0x1007
     }
 }
 

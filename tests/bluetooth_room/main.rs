@@ -8,13 +8,14 @@
 
 mod bluez;
 mod bus;
+mod obexd;
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use dotd::bluetooth::{Bluetooth, GatewaySocket};
+use dotd::bluetooth::{Bluetooth, CoverFolders, GatewaySocket};
 use dotd::policy::action::RadioAction;
 use dotd::policy::event::{Event, PhoneFacts, Question};
 use dotd::policy::model::{Address, AttemptId};
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 
 use bluez::{Bluez, forge_unbonded, request_authorization};
 use bus::{STARTED, with_bus};
+use obexd::Obexd;
 
 const ANNA: Address = Address::new([0xDA, 0x4C, 0x10, 0xDE, 0x00, 0x01]);
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -34,9 +36,13 @@ struct Room {
 
 impl Room {
     async fn start() -> Self {
+        Self::start_with(CoverFolders::default()).await
+    }
+
+    async fn start_with(covers: CoverFolders) -> Self {
         let (sender, events) = mpsc::channel(16);
         let (links, gateways) = mpsc::unbounded_channel();
-        let bluetooth = Bluetooth::start(sender, links, 0).await.unwrap();
+        let bluetooth = Bluetooth::start(sender, links, 0, covers).await.unwrap();
         Self {
             bluetooth,
             events,
@@ -56,6 +62,42 @@ impl Room {
         self.use_adapter(endpoints);
         let phones = vec![anna(false)];
         assert_eq!(self.next().await, Event::InventoryTaken { phones });
+    }
+
+    /// Waits for the picture of what plays; returns its name and its file.
+    async fn cover(&mut self) -> (String, String) {
+        match self.next().await {
+            Event::CoverSeen { phone, image, path } => {
+                assert_eq!(phone, ANNA);
+                (image.to_string(), path)
+            }
+            other => panic!("no picture: {other:?}"),
+        }
+    }
+
+    /// Plays something with this picture; waits until the room has heard of it.
+    async fn piece(&mut self, bluez: &Bluez, image: &str) {
+        bluez.play(image).await;
+        assert!(matches!(self.next().await, Event::PlayerSeen { .. }));
+    }
+
+    /// Has the phone connect, and covers wanted.
+    async fn welcome(&mut self, bluez: &Bluez) {
+        self.take_adapter(1).await;
+        bluez.set_connected(true).await;
+        assert_eq!(self.next().await, Event::PhoneSeen(anna(true)));
+        self.bluetooth.fetch_covers(true);
+    }
+
+    /// Waits until something would have been told, if there were anything.
+    async fn nothing(&mut self) {
+        let moment = Duration::from_millis(300);
+        let told = tokio::time::timeout(moment, self.events.recv()).await;
+        assert!(told.is_err(), "{told:?}");
+    }
+
+    async fn cover_gone(&mut self) {
+        assert_eq!(self.next().await, Event::CoverGone { phone: ANNA });
     }
 
     fn use_adapter(&self, endpoints: u8) {
@@ -240,7 +282,8 @@ fn a_daemon_that_does_not_listen_lets_nobody_in() {
         let bluez = Bluez::start().await;
         let (sender, mut events) = mpsc::channel(1);
         let (gateways, _) = mpsc::unbounded_channel();
-        let bluetooth = Bluetooth::start(sender, gateways, 0).await.unwrap();
+        let covers = CoverFolders::default();
+        let bluetooth = Bluetooth::start(sender, gateways, 0, covers).await.unwrap();
         assert_eq!(events.recv().await, Some(Event::BluetoothFound));
         let id = "hci0".to_owned();
         let endpoints = 1;
@@ -302,5 +345,198 @@ fn links_to_audio_gateways_come_from_bluetoothd_alone() {
         let mut rest = Vec::new();
         (&theirs).read_to_end(&mut rest).unwrap();
         drop(gateway);
+    });
+}
+
+/// The folders of pictures, below one that the test has.
+fn cover_folders(folder: &str) -> CoverFolders {
+    let [exchange, shown] = ["exchange", "shown"].map(|name| Path::new(folder).join(name));
+    std::fs::create_dir(&exchange).unwrap();
+    std::fs::create_dir(&shown).unwrap();
+    CoverFolders { exchange, shown }
+}
+
+fn files_in(folder: &Path) -> usize {
+    std::fs::read_dir(folder).unwrap().count()
+}
+
+/// Longer than a phone rests after its link for pictures failed once.
+const REST: Duration = Duration::from_secs(11);
+
+/// Has time pass for the room.
+async fn wait_out(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// Has as much of it pass as the room takes for another link.
+async fn rest_until_opened(obexd: &Obexd, links: usize) {
+    let moment = Duration::from_millis(100);
+    while tokio::time::timeout(moment, obexd.has_opened(links))
+        .await
+        .is_err()
+    {
+        wait_out(Duration::from_secs(2)).await;
+    }
+}
+
+#[test]
+fn the_picture_of_what_plays_is_fetched_and_shown_while_its_phone_is_there() {
+    let name = "the_picture_of_what_plays_is_fetched_and_shown_while_its_phone_is_there";
+    with_bus(name, async |folder| {
+        let bluez = Bluez::start().await;
+        let folders = cover_folders(&folder);
+        let mut room = Room::start_with(folders.clone()).await;
+        room.welcome(&bluez).await;
+        room.piece(&bluez, obexd::FIRST).await;
+        // Comes late, and dies.
+        let obexd = Obexd::start().await;
+        let (image, first) = room.cover().await;
+        assert_eq!(image, obexd::FIRST);
+        assert_eq!(std::fs::read(&first).unwrap(), obexd::JPEG);
+        assert_eq!(files_in(&folders.exchange), 0);
+        let [ours, annas] = ["DA:4C:10:DE:00:00", "DA:4C:10:DE:00:01"].map(str::to_owned);
+        assert_eq!(obexd.opened(), [(ours, annas, 0x1007)]);
+        drop(obexd);
+        let obexd = Obexd::start().await;
+        rest_until_opened(&obexd, 1).await;
+        assert!(Path::new(&first).exists(), "it is what plays still");
+        assert_eq!(obexd.asked(), [""; 0], "it was named in a link that ended");
+        // The phone calls something else the same.
+        bluez.play(obexd::FIRST).await;
+        let second = loop {
+            match room.next().await {
+                Event::CoverGone { phone: ANNA } => {}
+                Event::CoverSeen { path, .. } => break path,
+                other => panic!("no picture: {other:?}"),
+            }
+        };
+        assert_ne!(first, second);
+        bluez.set_connected(false).await;
+        assert_eq!(room.next().await, Event::PhoneSeen(anna(false)));
+        room.cover_gone().await;
+        assert_eq!(files_in(&folders.shown), 0);
+        obexd.close_links().await;
+        assert_eq!(obexd.removed_and_doubled(), (0, 0));
+    });
+}
+
+#[test]
+fn a_phone_that_ends_its_links_gets_another_when_it_plays_something_else() {
+    let name = "a_phone_that_ends_its_links_gets_another_when_it_plays_something_else";
+    with_bus(name, async |folder| {
+        let bluez = Bluez::start().await;
+        let obexd = Obexd::start().await;
+        let mut room = Room::start_with(cover_folders(&folder)).await;
+        room.welcome(&bluez).await;
+        obexd.begins_with_an_end();
+        room.piece(&bluez, obexd::FIRST).await;
+        rest_until_opened(&obexd, 2).await;
+        assert_eq!(obexd.asked(), [""; 0], "it was named in a link that ended");
+        room.piece(&bluez, obexd::SECOND).await;
+        assert_eq!(room.cover().await.0, obexd::SECOND);
+        obexd.close_links().await;
+        room.nothing().await;
+        room.piece(&bluez, obexd::FIRST).await;
+        room.cover_gone().await;
+        assert_eq!(room.cover().await.0, obexd::FIRST);
+        assert_eq!(obexd.opened().len(), 3);
+        assert_eq!(obexd.removed_and_doubled(), (0, 0));
+    });
+}
+
+#[test]
+fn a_phone_that_has_no_picture_or_too_much_of_one_is_let_be() {
+    let name = "a_phone_that_has_no_picture_or_too_much_of_one_is_let_be";
+    with_bus(name, async |folder| {
+        let bluez = Bluez::start().await;
+        let obexd = Obexd::start().await;
+        let mut room = Room::start_with(cover_folders(&folder)).await;
+        room.welcome(&bluez).await;
+        for piece in [obexd::REFUSED, obexd::NO_PICTURE, obexd::FIRST] {
+            room.piece(&bluez, piece).await;
+            obexd.was_asked_for(piece).await;
+        }
+        assert_eq!(room.cover().await.0, obexd::FIRST);
+        assert_eq!(obexd.opened().len(), 1, "all through one link");
+        assert_eq!(obexd.removed_and_doubled(), (0, 0));
+        room.piece(&bluez, obexd::ENDLESS).await;
+        room.cover_gone().await;
+        // Whatever still comes through it.
+        obexd.has_no_links().await;
+        assert_eq!(obexd.opened().len(), 1, "it rests");
+        rest_until_opened(&obexd, 2).await;
+        room.piece(&bluez, obexd::SECOND).await;
+        assert_eq!(room.cover().await.0, obexd::SECOND);
+        room.bluetooth.fetch_covers(false);
+        room.cover_gone().await;
+        obexd.has_no_links().await;
+        assert_eq!(obexd.removed_and_doubled(), (2, 0));
+    });
+}
+
+#[test]
+fn no_link_is_opened_to_a_phone_that_has_just_left() {
+    let name = "no_link_is_opened_to_a_phone_that_has_just_left";
+    with_bus(name, async |folder| {
+        let bluez = Bluez::start().await;
+        let obexd = Obexd::start().await;
+        let mut room = Room::start_with(cover_folders(&folder)).await;
+        room.welcome(&bluez).await;
+        let plays = async || room.piece(&bluez, obexd::FIRST).await;
+        bluez.set_connected_unsaid(false, plays).await;
+        bluez
+            .set_connected_unsaid(true, async || {
+                assert!(obexd.opened().is_empty());
+                wait_out(REST).await;
+            })
+            .await;
+        assert_eq!(room.cover().await.0, obexd::FIRST);
+        assert_eq!(obexd.opened().len(), 1);
+    });
+}
+
+#[test]
+fn nothing_is_fetched_while_somebody_telephones() {
+    let name = "nothing_is_fetched_while_somebody_telephones";
+    with_bus(name, async |folder| {
+        let bluez = Bluez::start().await;
+        let obexd = Obexd::start().await;
+        let mut room = Room::start_with(cover_folders(&folder)).await;
+        room.welcome(&bluez).await;
+        room.piece(&bluez, obexd::FIRST).await;
+        room.cover().await;
+        let hold = |hold| RadioAction::HoldCovers { hold };
+        room.bluetooth.order(hold(true));
+        room.piece(&bluez, obexd::REFUSED).await;
+        room.cover_gone().await;
+        room.piece(&bluez, obexd::SECOND).await;
+        room.bluetooth.order(hold(false));
+        assert_eq!(room.cover().await.0, obexd::SECOND);
+        assert_eq!(obexd.asked(), [obexd::FIRST, obexd::SECOND]);
+    });
+}
+
+#[test]
+fn a_bus_that_fails_is_tried_again() {
+    let name = "a_bus_that_fails_is_tried_again";
+    with_bus(name, async |folder| {
+        let bluez = Bluez::start().await;
+        let _obexd = Obexd::start().await;
+        // Nobody is given a name that is taken.
+        let (squatter, taken) = (
+            zbus::Connection::system().await.unwrap(),
+            zbus::fdo::RequestNameFlags::DoNotQueue.into(),
+        );
+        let squats = squatter.request_name_with_flags("org.dotd.Covers", taken);
+        squats.await.unwrap();
+        let mut room = Room::start_with(cover_folders(&folder)).await;
+        room.welcome(&bluez).await;
+        room.piece(&bluez, obexd::FIRST).await;
+        room.nothing().await;
+        assert!(squatter.release_name("org.dotd.Covers").await.unwrap());
+        wait_out(Duration::from_secs(31)).await;
+        assert_eq!(room.cover().await.0, obexd::FIRST);
     });
 }

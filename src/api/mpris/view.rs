@@ -61,11 +61,15 @@ impl View {
     /// Returns what is played, as far as it is known.
     pub(super) fn metadata(&self) -> HashMap<String, OwnedValue> {
         let track = &self.status.player.track;
+        // A path of our own making has no character that a URL would have to hide.
+        let cover = self.status.cover.as_ref();
+        let cover = cover.map(|path| Value::from(format!("file://{path}")));
         let text = |text: &str| (!text.is_empty()).then(|| Value::from(text.to_owned()));
         let list = |text: &str| (!text.is_empty()).then(|| Value::from(vec![text.to_owned()]));
         let entries = [
             ("mpris:trackid", Some(Value::from(self.track_id()))),
             ("mpris:length", track.length.map(micros).map(Value::from)),
+            ("mpris:artUrl", cover),
             ("xesam:title", text(&track.title)),
             ("xesam:artist", list(&track.artist)),
             ("xesam:album", text(&track.album)),
@@ -156,14 +160,19 @@ mod tests {
                     ..Player::default()
                 },
                 as_of: Duration::from_secs(as_of),
+                cover: None,
             },
         }
     }
 
     #[test]
     fn a_track_is_told_in_the_words_of_mpris() {
-        let view = view(PlayState::Playing, 7, 100);
+        let mut view = view(PlayState::Playing, 7, 100);
+        assert!(!view.metadata().contains_key("mpris:artUrl"));
+        view.status.cover = Some("/run/dotd/covers/a.jpg".to_owned());
         let told = view.metadata();
+        let url = Value::from("file:///run/dotd/covers/a.jpg");
+        assert_eq!(*told["mpris:artUrl"], url);
         assert_eq!(*told["mpris:length"], Value::from(200_000_000_i64));
         assert_eq!(*told["xesam:title"], Value::from("Hey"));
         assert_eq!(*told["xesam:artist"], Value::from(vec!["Pixies"]));

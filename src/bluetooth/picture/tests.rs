@@ -307,3 +307,29 @@ fn a_player_is_told_if_its_phone_is_at_our_adapter() {
     picture.remove(&player, &[PLAYER.to_owned()]);
     assert_eq!(picture.report(free), [Event::PlayerGone { phone: ANNA }]);
 }
+
+#[test]
+fn the_gallery_has_the_phones_that_are_connected_and_what_they_offer() {
+    let mut picture = anna_connected();
+    picture.add(BEN_PATH, device("Ben", true, false));
+    let gallery = |picture: &Picture| {
+        let offers = picture.gallery().into_iter();
+        offers
+            .map(|(phone, art)| (phone, art.map(|art| art.psm)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(gallery(&picture), [(ANNA, None)]);
+    let offer = || interface(PLAYER, properties([("ObexPort", 0x1007_u16.into())]));
+    picture.add(&format!("{ANNA_PATH}/player0"), offer());
+    picture.add(&format!("{BEN_PATH}/player0"), offer());
+    assert_eq!(gallery(&picture), [(ANNA, Some(0x1007))]);
+    let left = properties([("Connected", false.into())]);
+    picture.change(ANNA_PATH, DEVICE, left);
+    assert_eq!(gallery(&picture), [], "whatever is left of its player");
+    let came = properties([("Connected", true.into())]);
+    picture.change(BEN_PATH, DEVICE, came);
+    assert_eq!(gallery(&picture), [(BEN, Some(0x1007))]);
+    let off = properties([("Powered", false.into())]);
+    picture.change(HCI0, ADAPTER, off);
+    assert_eq!(gallery(&picture), [], "the radio is off");
+}

@@ -76,6 +76,8 @@ pub(super) struct Calls {
     pub(super) voice_problem: Option<String>,
     /// Why callers hear the echo of themselves.
     echo_problem: Option<String>,
+    /// No covers are fetched for now.
+    holds_covers: bool,
 }
 
 /// A phone whose service level connection is up.

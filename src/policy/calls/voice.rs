@@ -124,6 +124,14 @@ impl Policy {
         }
     }
 
+    /// Covers are to take nothing of the air while somebody speaks through it.
+    pub(in crate::policy) fn attend_to_covers(&mut self, out: &mut Orders) {
+        let hold = self.calls.links.values().any(|it| it.voice == Voice::Up);
+        if std::mem::replace(&mut self.calls.holds_covers, hold) != hold {
+            out.radio(RadioAction::HoldCovers { hold });
+        }
+    }
+
     /// Gives the sound of a call back to its phone.
     pub(super) fn end_voice(&mut self, phone: Address, out: &mut Orders) {
         Self::order(phone, HandsFreeOrder::EndVoice, out);

@@ -2,7 +2,7 @@
 
 use super::takeover::{CARA, player};
 use super::*;
-use crate::policy::player::{PlayerCommand, Track};
+use crate::policy::player::{ImageHandle, PlayerCommand, Track};
 
 fn tune(title: &str, state: PlayState, position: u64) -> Player {
     Player {
@@ -102,6 +102,74 @@ fn a_track_is_told_once_and_when_it_plays() {
     assert_eq!(tracks(&mut life), ["Debaser"]);
     life.seen(BEN, tune("Noise", PlayState::Playing, 0));
     assert!(tracks(&mut life).is_empty(), "nobody knows Ben");
+}
+
+#[test]
+fn a_picture_is_shown_with_the_piece_that_names_it_and_no_other() {
+    let image = |name: &str| Some(name.parse::<ImageHandle>().unwrap());
+    let piece = |title, name| Player {
+        image: image(name),
+        ..tune(title, PlayState::Playing, 0)
+    };
+    let here = |name, path: &str| Event::CoverSeen {
+        phone: ANNA,
+        image: image(name).unwrap(),
+        path: path.to_owned(),
+    };
+    let shown = |life: &Life| {
+        let snapshot = life.policy.snapshot();
+        snapshot.phones[0].player.as_ref().unwrap().cover.clone()
+    };
+    let mut life = Life::with_anna();
+    life.seen(ANNA, piece("Hey", "0000001"));
+    assert_eq!(shown(&life), None);
+    life.tell(here("0000001", "/1"));
+    assert_eq!(shown(&life).as_deref(), Some("/1"));
+    life.seen(ANNA, piece("Debaser", "0000001"));
+    assert_eq!(shown(&life).as_deref(), Some("/1"), "of the same album");
+    life.seen(ANNA, piece("Hurt", "0000002"));
+    assert_eq!(shown(&life), None);
+    life.tell(here("0000003", "/3"));
+    assert_eq!(shown(&life), None, "of something else");
+    life.tell(here("0000002", "/2"));
+    assert_eq!(shown(&life).as_deref(), Some("/2"));
+    life.tell(Event::PlayerGone { phone: ANNA });
+    life.seen(ANNA, piece("Hurt", "0000002"));
+    assert_eq!(
+        shown(&life).as_deref(),
+        Some("/2"),
+        "the file was there all along"
+    );
+    life.tell(Event::CoverGone { phone: ANNA });
+    assert_eq!(shown(&life), None);
+    life.seen(ANNA, tune("Hurt", PlayState::Playing, 0));
+    assert_eq!(shown(&life), None);
+}
+
+#[test]
+fn a_picture_is_no_news_of_a_piece() {
+    let mut life = Life::with_anna();
+    let mut player = tune("Hey", PlayState::Playing, 10);
+    life.seen(ANNA, player.clone());
+    life.stories();
+    life.wait(5);
+    player.image = "0000001".parse().ok();
+    life.seen(ANNA, player);
+    assert!(life.stories().is_empty());
+    assert_eq!(life.position(), 15);
+}
+
+#[test]
+fn players_of_before_there_were_pictures_are_read() {
+    let old = r#"{"event":"player-seen","phone":"DA:4C:10:DE:00:01","player":{"app":"","state":
+        "playing","track":{"title":"Hey","artist":"","album":"","genre":"","number":null,"of":null,
+        "length":null},"position":null,"shuffle":null,"repeat":null}}"#;
+    let Event::PlayerSeen { player, .. } = serde_json::from_str(old).unwrap() else {
+        panic!("another event");
+    };
+    assert_eq!(player.image, None);
+    let odd = old.replace(r#""repeat":null"#, r#""repeat":null,"image":"../../x""#);
+    assert!(serde_json::from_str::<Event>(&odd).is_err());
 }
 
 #[test]

@@ -152,6 +152,11 @@ def test_each_phone_has_a_cover_of_its_own(speaker, phones):
     assert content(speaker, his) == THREE
 
 
+def test_plugins_that_are_left_out_are_those_of_this_bluez(speaker):
+    version = speaker.pi.sh("/usr/libexec/bluetooth/bluetoothd --version").stdout.strip()
+    assert version == "5.82", "look at --noplugin in systemd/bluetooth.service.d/10-dotd.conf"
+
+
 def test_phone_without_covers_is_asked_for_none(speaker, phones):
     (phone,) = phones(1)
     phone.load([Track("Plain", "Anna")])

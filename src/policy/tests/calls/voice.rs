@@ -169,3 +169,30 @@ fn whoever_answers_a_call_that_waits_wants_to_hear() {
         assert!(!life.policy.snapshot().muted);
     }
 }
+
+#[test]
+fn no_covers_are_fetched_while_somebody_speaks() {
+    let held = |life: &mut Life| {
+        let orders = life.radio().into_iter();
+        let held = orders.filter_map(|order| match order {
+            RadioAction::HoldCovers { hold } => Some(hold),
+            _ => None,
+        });
+        held.collect::<Vec<_>>()
+    };
+    let mut life = Life::with_two_callers();
+    life.calls(ANNA, &[(1, CallState::Active)]);
+    assert_eq!(held(&mut life), [false; 0], "on her own earpiece");
+    life.voice(ANNA);
+    let annas = life.last_voice();
+    assert_eq!(held(&mut life), [true]);
+    life.calls(BEN, &[(1, CallState::Active)]).voice(BEN);
+    life.voice_ends(BEN, None);
+    assert_eq!(held(&mut life), [false; 0], "Anna speaks");
+    let (voice, error) = (annas, None);
+    life.fact(ANNA, HandsFreeFact::VoiceEnded { voice, error });
+    assert_eq!(held(&mut life), [false]);
+    life.voice(ANNA);
+    life.fact(ANNA, HandsFreeFact::Ended { error: None });
+    assert_eq!(held(&mut life), [true, false]);
+}
