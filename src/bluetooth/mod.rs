@@ -1,8 +1,9 @@
 //! The Bluetooth room: tells the policy what BlueZ knows and does with BlueZ what the policy orders.
 //!
-//! Invariant: decides nothing and retries nothing, but for covers (`covers/plan`). Facts leave as [`Event`]s, orders come as
-//! [`RadioAction`]s; no type of bluer or zbus is seen outside. bluetoothd may come, go and be killed
-//! at any time: the room stays, says so, and starts afresh when it is told to use an adapter again.
+//! Invariant: decides nothing and retries nothing, but for covers (`covers/plan`). Facts leave as
+//! [`Event`]s, orders come as [`RadioAction`]s; no type of bluer or zbus is seen outside. bluetoothd
+//! may come, go and be killed at any time: the room stays, says so, and starts afresh when it is told
+//! to use an adapter again.
 //!
 //! Four tasks: `watch::listen` reads the bus and never waits for anything else; [`watch::Watch`]
 //! holds the picture of what bluetoothd knows; [`orders::Orders`] carries out one order after the

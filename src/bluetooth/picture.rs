@@ -51,8 +51,11 @@ impl Picture {
     pub(super) fn lose(&mut self) {
         let mut presence = std::mem::take(&mut self.presence);
         presence.push(Event::BluetoothLost);
+        let mut players = std::mem::take(&mut self.players);
+        players.lose();
         *self = Self {
             presence,
+            players,
             ..Self::default()
         };
     }

@@ -40,6 +40,14 @@ struct Seen {
 }
 
 impl Players {
+    /// None of them is known any more. What they tell is counted on.
+    pub(super) fn lose(&mut self) {
+        *self = Self {
+            tellings: self.tellings,
+            ..Self::default()
+        };
+    }
+
     /// A player, or the remote control of a phone, appeared.
     pub(super) fn add(&mut self, path: &str, interface: &str, properties: Properties) {
         if interface == PLAYER {

@@ -174,11 +174,12 @@ const COVERS: &[&str] = &[
      as a user of its own, offering phones nothing, and deaf to all but dotd. The file is shown as \
      `cover` by `dotctl --json now`, and by players as mpris:artUrl. It is a \
      JPEG of at most 1000 x 1000 points and 200 kB, there as long as the phone plays that, and \
-     members of group `dotd` can read it.",
+     members of group `dotd` can read it, whichever bus players are on.",
     "A phone names covers only to a speaker that has a link for them, which is opened when the phone \
      has connected: what it had ready by then may be without one, up to the next piece. Nor is there \
      one if the phone names it only when asked for it expressly, because bluetoothd (5.82) asks for \
-     all that is known of a piece at once. None is fetched while somebody telephones.",
+     all that is known of a piece at once. While a call is heard from the speaker no new one is \
+     fetched.",
     "Without bluez-obexd, and with `players.covers = false` in dotd.toml(5), there are none; `sudo \
      systemctl mask --now dotd-obexd` then spares the idle daemon as well. Nor are there any with \
      `Experimental = false` in /etc/bluetooth/main.conf, because bluetoothd then does not tell where \

@@ -3,7 +3,8 @@
 //! Invariant: a button is pressed on one phone only: the one that was named, else the one that has the
 //! speaker, else the one that had it last, else the only one there is. Where a phone tells how far into
 //! a track it is, that is told on from there for as long as nothing else is heard of it. A picture is
-//! shown only with the piece that names it.
+//! shown only with a piece that names it; a name that means another one since its link ended is taken
+//! back by who fetches them, a moment later.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

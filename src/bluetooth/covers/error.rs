@@ -73,9 +73,15 @@ pub(super) enum CoverError {
     #[error("what the phone sent is no JPEG; choose another app on the phone")]
     NoPicture,
     /// There is no room for it.
+    #[error("cannot keep a picture in {path}: it is full; look at what fills it: df {path}")]
+    Full {
+        /// Where it was to be.
+        path: PathBuf,
+    },
+    /// There is no place for it.
     #[error(
         "cannot keep a picture in {path}: {source}; run: systemd-tmpfiles --create dotd.conf && \
-         systemctl restart dotd"
+         systemctl restart dotd-obexd dotd"
     )]
     Folder {
         /// Where it was to be.
@@ -95,7 +101,7 @@ impl CoverError {
             Self::Silent { .. } | Self::Refused { .. } | Self::Nonsense { .. } => true,
             Self::Late | Self::Endless => true,
             Self::NotSent | Self::TooLarge | Self::TooWide { .. } => false,
-            Self::NoPicture | Self::Folder { .. } => false,
+            Self::NoPicture | Self::Full { .. } | Self::Folder { .. } => false,
         }
     }
 }

@@ -143,9 +143,10 @@ fn create(path: &Path, mut options: OpenOptions, mode: u32) -> io::Result<File> 
 }
 
 fn failed(folder: &Path) -> impl FnOnce(io::Error) -> CoverError {
-    move |source| CoverError::Folder {
-        path: folder.to_owned(),
-        source,
+    let path = folder.to_owned();
+    move |source| match source.kind() {
+        io::ErrorKind::StorageFull => CoverError::Full { path },
+        _ => CoverError::Folder { path, source },
     }
 }
 
@@ -258,7 +259,10 @@ mod tests {
         fs::remove_dir(&place.folders.exchange).unwrap();
         let error = place.folders.make("1").unwrap_err().to_string();
         assert!(error.contains("/exchange: "), "{error}");
-        assert!(error.ends_with("systemctl restart dotd"), "{error}");
+        assert!(
+            error.ends_with("systemctl restart dotd-obexd dotd"),
+            "{error}"
+        );
         place.folders.empty();
     }
 }

@@ -4,8 +4,10 @@
 
 /// Begins the file.
 const START: [u8; 2] = [0xFF, 0xD8];
+/// Ends it. In what is coded it does not occur (ITU T.81, B.1.1.5).
+const END: [u8; 2] = [0xFF, 0xD9];
 
-/// Returns width and height of a picture; nothing if it is no JPEG, or does not say.
+/// Returns width and height of a picture; nothing if it is no JPEG, does not say, or is cut short.
 pub(super) fn size(bytes: &[u8]) -> Option<(u16, u16)> {
     let mut rest = bytes.strip_prefix(&START)?;
     loop {
@@ -18,7 +20,8 @@ pub(super) fn size(bytes: &[u8]) -> Option<(u16, u16)> {
                     return None;
                 };
                 let [width, height] = [[w1, w0], [h1, h0]].map(u16::from_be_bytes);
-                return Some((width, height)).filter(|_| width > 0 && height > 0);
+                let is_whole = after.windows(2).any(|two| two == END);
+                return Some((width, height)).filter(|_| width > 0 && height > 0 && is_whole);
             }
             // Tables, the restart interval, what applications add, and comments.
             0xC4 | 0xDB | 0xDD | 0xE0..=0xEF | 0xFE => rest = after,
@@ -51,7 +54,7 @@ pub(super) fn of_size(width: u16, height: u16) -> Vec<u8> {
     let [h1, h0] = height.to_be_bytes();
     let app0 = [0xFF, 0xE0, 0, 4, b'J', b'F'];
     let frame = [0xFF, 0xC0, 0, 11, 8, h1, h0, w1, w0, 1, 1, 0x11, 0];
-    [&START[..], &app0, &frame, &[0xFF, 0xD9]].concat()
+    [&START[..], &app0, &frame, &END].concat()
 }
 
 #[cfg(test)]
@@ -80,11 +83,9 @@ mod tests {
     #[test]
     fn what_is_cut_short_or_no_jpeg_has_none() {
         let whole = of_size(200, 120);
-        let frame_ends = whole.len() - 2;
-        for length in 0..frame_ends {
+        for length in 0..whole.len() {
             assert_eq!(size(&whole[..length]), None, "{length}");
         }
-        assert_eq!(size(&whole[..frame_ends]), Some((200, 120)));
         for other in [
             &b"GIF89a"[..],
             b"\x89PNG\r\n\x1a\n",

@@ -40,10 +40,10 @@ pub(super) async fn run(
     mut gallery: watch::Receiver<Gallery>,
     mut wishes: watch::Receiver<Wishes>,
 ) {
+    folders.empty();
     if wishes.wait_for(|wishes| wishes.covers).await.is_err() {
         return;
     }
-    folders.empty();
     let (outcomes, inbox) = mpsc::unbounded_channel();
     let started = Instant::now();
     let covers = Covers {
@@ -246,7 +246,10 @@ impl Covers {
             }
             Outcome::Fetched { ticket, picture } => {
                 let what = match picture {
-                    Ok(path) => Fetched::Picture(path),
+                    Ok(path) => {
+                        self.told.no_room = false;
+                        Fetched::Picture(path)
+                    }
                     Err(error) => {
                         self.tell(&error);
                         match error.breaks_the_link() {
@@ -260,11 +263,11 @@ impl Covers {
         }
     }
 
-    /// What phones do not give is their own affair; only a folder that is not there is the admin's.
+    /// What phones do not give is their own affair; only a folder that takes none is the admin's.
     fn tell(&mut self, error: &CoverError) {
         let is_new = !self.told.no_room;
         match error {
-            CoverError::Folder { .. } if is_new => {
+            CoverError::Full { .. } | CoverError::Folder { .. } if is_new => {
                 self.told.no_room = true;
                 tracing::warn!("{error}");
             }

@@ -20,6 +20,7 @@ use super::super::session::{ANSWER_DEADLINE, owner_of};
 use super::super::watch::new_owner;
 use super::error::CoverError;
 use super::files::LARGEST;
+use super::plan::PATIENCE;
 use crate::policy::model::Address;
 use crate::policy::player::ImageHandle;
 
@@ -61,7 +62,8 @@ impl Line {
     /// When there is no bus, or it does not give us the name.
     pub(super) async fn join() -> Result<Self, CoverError> {
         let builder = zbus::connection::Builder::system().and_then(|it| it.name(OUR_NAME));
-        let bus = builder.map_err(bus)?.build().await.map_err(bus)?;
+        let builder = builder.map_err(bus)?.method_timeout(PATIENCE);
+        let bus = builder.build().await.map_err(bus)?;
         let rule = format!("type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{OBEX}'");
         let owners = listen(&bus, &rule).await?;
         let mut line = Self {
@@ -142,7 +144,7 @@ pub(super) struct Obexd {
 }
 
 impl Obexd {
-    /// Opens a link to a phone's pictures. Takes as long as obexd does.
+    /// Opens a link to a phone's pictures. Takes as long as obexd does, unless it hangs.
     ///
     /// # Errors
     /// When the phone does not take it.

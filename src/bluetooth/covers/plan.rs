@@ -19,6 +19,9 @@ use crate::policy::event::Event;
 use crate::policy::model::Address;
 use crate::policy::player::ImageHandle;
 
+/// After this long without a word of obexd there is nothing that it could still say: it gives a link up
+/// after 40 s of the kernel's and 10 s of its own.
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 /// How many links may end without anybody knowing whose they were.
 const MOST_GONE: usize = 16;
 

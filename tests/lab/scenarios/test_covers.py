@@ -140,6 +140,20 @@ def test_cover_goes_with_its_phone(speaker, phone):
     wait_files(speaker, [wait_cover(speaker, phone, "Two", TWO)])
 
 
+def test_obexd_that_died_is_back_and_what_was_called_so_is_not_shown(speaker, phone):
+    connect(speaker, phone)
+    first = wait_cover(speaker, phone, "One", ONE)
+    began = speaker.pi.now()
+    speaker.pi.sh("systemctl kill --signal KILL dotd-obexd")
+    saw(phone, "profile", began, name="covers", open=False)
+    opened = saw(phone, "profile", began, name="covers", open=True)
+    assert told(speaker, phone)["cover"] == first, "it came, and still plays"
+    phone.skip()
+    wait_files(speaker, [wait_cover(speaker, phone, "Two", TWO)])
+    asked = [it for it in phone.events if it.kind == "cover-asked" and it.time > opened.time]
+    assert len(asked) == 1, "what One was called is what Two is called now"
+
+
 def test_each_phone_has_a_cover_of_its_own(speaker, phones):
     anna, ben = phones(2, covers=True)
     connect(speaker, anna)
@@ -150,6 +164,14 @@ def test_each_phone_has_a_cover_of_its_own(speaker, phones):
     speaker.part(anna)
     wait_files(speaker, [his])
     assert content(speaker, his) == THREE
+
+
+def test_cover_is_seen_by_nobody_who_may_not_use_the_speaker(speaker, phone):
+    connect(speaker, phone)
+    path = wait_cover(speaker, phone, "One", ONE)
+    read = f"runuser -u nobody -- cat {shlex.quote(path)}"
+    assert speaker.pi.sh(read, check=False).rc != 0
+    assert speaker.pi.sh(f"runuser -u nobody -- ls {FOLDER}", check=False).rc != 0
 
 
 def test_plugins_that_are_left_out_are_those_of_this_bluez(speaker):

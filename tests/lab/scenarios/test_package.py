@@ -10,8 +10,17 @@ EARPHONES, LOUDSPEAKER = 0x240418, 0x240414
 """Classes of device: what the earlier version says it is, and what it is."""
 SETTINGS = "usr/share/dotd/bluetooth/main.conf"
 UNITS = ("dotd", "dotd-pipewire", "dotd-wireplumber")
+OPTIONAL = ("dotd-obexd",)
+"""One that runs if what it runs is installed."""
 KEPT = ("/var/lib/dotd/state.toml", "/etc/dotd/dotd.toml")
-OURS = ("/var/lib/dotd", "/etc/dotd", "/run/dotd", "/run/dotd-bluetooth", "/usr/share/dotd")
+OURS = (
+    "/var/lib/dotd",
+    "/etc/dotd",
+    "/run/dotd",
+    "/run/dotd-bluetooth",
+    "/run/dotd-obexd",
+    "/usr/share/dotd",
+)
 """Folders of nobody else's."""
 
 
@@ -24,7 +33,7 @@ def test_apt_installs_all_it_needs_and_purge_leaves_nothing(fresh_pi, package, p
     phone.pair(pi.address)
     check_plays(pi, phone)
     pi.sh(f"systemctl is-active {' '.join(UNITS)}")
-    for unit in UNITS:
+    for unit in (*UNITS, *OPTIONAL):
         exposure = pi.sh(f"systemd-analyze security --no-pager {unit} | tail -1").stdout
         level = re.search(r": (\d+\.\d) ", exposure)
         assert level and float(level[1]) <= 3.0, exposure
@@ -95,12 +104,13 @@ def check_purge_removes_everything(pi):
     files = pi.sh(listed).stdout.split()
     assert "/usr/bin/dotd" in files
     pi.sh("apt-get remove -y -q dotd")
-    pi.sh(f"ls {' '.join(KEPT)} && getent passwd dotd")
+    pi.sh(f"ls {' '.join(KEPT)} && getent passwd dotd dotd-obexd")
     pi.sh("apt-get purge -y -q dotd")
     left = pi.sh(f"ls -d {' '.join([*OURS, *files])}", check=False).stdout
     assert left == "", f"left: {left}"
     for database in ("passwd", "group"):
-        assert pi.sh(f"getent {database} dotd", check=False).rc == 2, f"dotd is left in {database}"
+        for name in ("dotd", "dotd-obexd"):
+            assert pi.sh(f"getent {database} {name}", check=False).rc == 2, f"{name} is left"
     assert pi.sh("systemctl list-unit-files 'dotd*' --no-legend", check=False).stdout == ""
     assert pi.sh("systemctl --failed --no-legend").stdout == ""
     assert pi.sh("systemctl is-active bluetooth").stdout == "active\n"

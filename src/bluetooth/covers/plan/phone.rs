@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::{Art, Fetched, Step, Ticket};
+use super::{Art, Fetched, PATIENCE, Step, Ticket};
 use crate::policy::event::Event;
 use crate::policy::model::Address;
 use crate::policy::player::ImageHandle;
@@ -18,9 +18,6 @@ use crate::policy::player::ImageHandle;
 const REST: Duration = Duration::from_secs(10);
 /// What that grows to while it goes on failing.
 const LONGEST_REST: Duration = Duration::from_secs(640);
-/// After this long without a word of obexd there is nothing that it could still say: it gives a link up
-/// after 40 s of the kernel's and 10 s of its own.
-const PATIENCE: Duration = Duration::from_secs(90);
 /// How long a phone may take to be gone, and obexd to notice, after it took its player away.
 const PARTING: Duration = Duration::from_secs(5);
 
@@ -67,6 +64,8 @@ enum Link {
         session: String,
         /// What the phone had told when it came up.
         since: u64,
+        /// One that the phone ends before, and through which nothing came, has failed.
+        proven: Duration,
         on_its_way: Option<(Ticket, ImageHandle)>,
         /// That of what is named which was fetched, or could not be.
         tried: Option<ImageHandle>,
@@ -85,7 +84,8 @@ enum Link {
 impl Phone {
     pub(super) fn offer(&mut self, art: Option<Art>) {
         self.connected = true;
-        self.told = art.map_or(self.told, |art| art.told);
+        // Of two players the one that has told less may be the one that is used now.
+        self.told = self.told.max(art.map_or(0, |art| art.told));
         self.art = art;
     }
 
@@ -153,6 +153,7 @@ impl Phone {
                 psm,
                 session,
                 since: self.told,
+                proven: now + REST,
                 on_its_way: None,
                 tried: None,
                 close_at: None,
@@ -184,8 +185,10 @@ impl Phone {
     pub(super) fn link_ended(&mut self, now: Duration) {
         match self.link {
             Link::Open {
-                on_its_way: None, ..
-            } => {
+                on_its_way: None,
+                proven,
+                ..
+            } if now >= proven => {
                 self.outlive_link();
                 self.link = Link::Closed;
                 self.at_peace = true;
@@ -340,11 +343,15 @@ impl Phone {
         steps: &mut Vec<Step>,
     ) {
         let Link::Open {
-            on_its_way, tried, ..
+            on_its_way,
+            tried,
+            proven,
+            ..
         } = &mut self.link
         else {
             return;
         };
+        *proven = now;
         let came = on_its_way.take().map(|(_, image)| image);
         *tried = came;
         match what {

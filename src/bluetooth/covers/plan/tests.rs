@@ -250,6 +250,29 @@ fn a_phone_that_ends_idle_links_gets_one_when_it_plays_something_else() {
 }
 
 #[test]
+fn a_phone_that_ends_its_link_at_once_is_left_alone_for_a_while() {
+    let mut plan = linked();
+    assert_eq!(plan.closed(seconds(9), "/s1"), []);
+    assert_eq!(plan.offered(seconds(9), &anna(2, Some(7))), []);
+    assert_eq!(plan.next_due(), Some(seconds(19)));
+    assert_eq!(plan.due(seconds(19)), [open(PSM, 2)]);
+}
+
+#[test]
+fn a_name_of_a_dead_link_is_not_asked_for_after_another_player_was_used() {
+    let mut plan = linked();
+    plan.offered(seconds(0), &anna(10, None));
+    plan.offered(seconds(0), &anna(3, None));
+    plan.closed(seconds(20), "/s1");
+    assert_eq!(plan.offered(seconds(20), &anna(10, Some(7))), []);
+    assert_eq!(
+        plan.offered(seconds(20), &anna(11, Some(8))),
+        [open(PSM, 2)]
+    );
+    assert_eq!(link_up(&mut plan, 2), [fetch("/s2", 8, 3)]);
+}
+
+#[test]
 fn a_phone_that_leaves_is_not_taken_leave_of() {
     // Whole, or its player first.
     for before in [anna(2, Some(7)), bare()] {

@@ -10,8 +10,9 @@ for AVRCP's browsing as well, where Bumble cuts it off. As it is, Linux falls ba
 here as there (browsing.py). The MTU is L2CAP's default, as an iPhone leaves it: obexd 5.82 takes it
 for its own, so an image comes in many packets.
 
-Invariant: a handle is good for one track of the list that is loaded, in the session that is open;
-there is at most one session.
+Invariant: a handle is good for one track of the list that is loaded, in the session that is open: in
+the next one the same handle is another track's, as far as there are others. There is at most one
+session.
 """
 
 from __future__ import annotations
@@ -92,10 +93,13 @@ class Covers:
         """All that can be asked for now: the track's number, its handle, its cover."""
         if not self._is_open:
             return []
+        tracks = [(uid, it.cover) for uid, it in self._app.numbered.items() if it.cover is not None]
+        numbers = [uid for uid, _ in tracks]
+        if self._sessions % 2 == 0:
+            numbers.reverse()
         return [
-            (uid, f"{self._sessions % 1000:03}{uid % 10_000:04}", track.cover)
-            for uid, track in self._app.numbered.items()
-            if track.cover is not None
+            (uid, f"{number % 10_000_000:07}", cover)
+            for (uid, cover), number in zip(tracks, numbers, strict=True)
         ]
 
     def _accept(self, channel: l2cap.ClassicChannel) -> None:
