@@ -128,10 +128,8 @@ second=("$scenarios"/test_{package,recovery}.py)
 
 # The scenarios that tell who or what is heard, and look for no click: one half beside the other.
 sound=$scenarios/sound
-who=(test_call_recovery.py test_call_routing.py test_household.py test_random_life.py
-    test_ring_tones.py)
-who=("${who[@]/#/$sound/}")
-kept='takeover or random_life or recovery'
+who=("$sound"/test_{call_routing,household,random_life,ring_tones}.py)
+kept='takeover or random_life or routing'
 
 # Where no sound is measured the processor need not be spared: in real time, and three at a time.
 in_real_time() {
