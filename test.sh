@@ -120,22 +120,19 @@ lint() { tests --no-run; }
 has_newer_rust() { cargo +stable --version && pkg-config --exists libpipewire-0.3 dbus-1 sbc; }
 newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --locked --all-targets; }
 
-# The scenarios without sound are waited for more than they are run, so three guests share two cores;
-# what is not named here is the last third.
-scenarios=tests/lab/scenarios
-first=("$scenarios"/test_{calls,pairing,phones}.py)
-second=("$scenarios"/test_{package,recovery}.py)
+# The scenarios without sound that run beside the others of that kind.
+half=(test_calls.py test_pairing.py test_phones.py test_reconnect.py test_remote.py)
 
 # The scenarios that tell who or what is heard, and look for no click: one half beside the other.
-sound=$scenarios/sound
+sound=tests/lab/scenarios/sound
 who=("$sound"/test_{call_routing,household,random_life,ring_tones}.py)
 kept='takeover or random_life or routing'
 
-# Where no sound is measured the processor need not be spared: in real time, and three at a time.
+# Where no sound is measured the processor need not be spared: in real time, and two at a time.
 in_real_time() {
     local artifacts=$1
     shift
-    DOTD_LAB_SLOWNESS=1 DOTD_LAB_SHARES=1 "$lab" run "$@" --deb "$deb" --artifacts "$artifacts"
+    DOTD_LAB_SLOWNESS=1 "$lab" run "$@" --deb "$deb" --artifacts "$artifacts"
 }
 
 # The one for arm64 is only looked at and started, so it is built in half the time, beside those in
@@ -186,12 +183,11 @@ else
     step 'kernel and images of the virtual Pi' finished setup
     for round in $(seq "$rounds"); do
         number=$([ "$rounds" = 1 ] || echo ", round $round")
-        aside first in_real_time "artifacts/first-$round" "${first[@]}"
-        aside second in_real_time "artifacts/second-$round" "${second[@]}"
-        suite "lab: scenarios, last third$number" in_real_time "artifacts/third-$round" "$scenarios" \
-            --ignore="$sound" "${first[@]/#/--ignore=}" "${second[@]/#/--ignore=}"
-        suite "lab: scenarios, first third$number" finished first
-        suite "lab: scenarios, second third$number" finished second
+        aside half in_real_time "artifacts/second-half-$round" \
+            "${half[@]/#/tests/lab/scenarios/}"
+        suite "lab: scenarios, first half$number" in_real_time "artifacts/round-$round" tests/lab/scenarios \
+            --ignore=tests/lab/scenarios/sound "${half[@]/#/--ignore=tests/lab/scenarios/}"
+        suite "lab: scenarios, second half$number" finished half
         if [ "$round" = 1 ]; then
             step 'lint' finished lint
             step 'package for arm64' finished arm64
@@ -205,7 +201,7 @@ else
             --deb "$deb" --artifacts "artifacts/sound-$round"
     done
     [ "$mode" != --full ] || suite 'lab: long runs' \
-        "$lab" run "$scenarios" --soak --deb "$deb" --artifacts artifacts/soak
+        "$lab" run tests/lab/scenarios --soak --deb "$deb" --artifacts artifacts/soak
 fi
 
 echo "$passed passed, $failed failed"

@@ -103,9 +103,7 @@ def dispatch(options: argparse.Namespace, rest: list[str]) -> int:
     try:
         if looks_in or guestless:
             return subprocess.run(command, env=environment).returncode
-        # Who looks at no sound does not mind.
-        shares = bool(os.environ.get("DOTD_LAB_SHARES"))
-        with core.of_its_own(or_shared=shares) as number:
+        with core.of_its_own() as number:
             environment["DOTD_LAB_CORE"] = str(number)
             return subprocess.run(command, env=environment).returncode
     except KeyboardInterrupt:

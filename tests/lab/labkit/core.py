@@ -1,8 +1,7 @@
 """A core of the processor for each guest.
 
-Invariant: no two guests of this user's lab share a core, but for those that do not mind and find none
-of their own. User Mode Linux is slow across cores (machine.py says why), and on a core that another
-guest keeps busy its music has gaps.
+Invariant: no two guests of this user's lab share a core. User Mode Linux is slow across cores
+(machine.py says why), and on a core that another guest keeps busy its music has gaps.
 """
 
 from __future__ import annotations
@@ -16,17 +15,16 @@ from labkit import cache, host
 
 
 @contextmanager
-def of_its_own(or_shared: bool = False) -> Iterator[int]:
+def of_its_own() -> Iterator[int]:
     """Takes the last core that is free and moves this process, and what it will start, off it; the
-    guest alone goes there. When other runs have them all it waits, or shares the last one."""
+    guest alone goes there. Waits when other runs have them all."""
     cores = os.sched_getaffinity(0)
     with ExitStack() as files:
         core = next(filter(lambda core: _taken(core, files), sorted(cores, reverse=True)), None)
         if core is None:
             core = max(cores)
-            if not or_shared:
-                with host.step("waiting for another run to give up its core"):
-                    fcntl.flock(files.enter_context(_file(core)), fcntl.LOCK_EX)
+            with host.step("waiting for another run to give up its core"):
+                fcntl.flock(files.enter_context(_file(core)), fcntl.LOCK_EX)
         if len(cores) > 1:
             os.sched_setaffinity(0, cores - {core})
         yield core

@@ -26,15 +26,6 @@ def test_guests_have_different_cores_and_give_them_back(moved_to):
     assert moved_to == [{0, 1}, {0, 2}, {0, 1}]
 
 
-def test_who_does_not_mind_shares_one(moved_to):
-    with core.of_its_own(), core.of_its_own(or_shared=True) as mine, core.of_its_own():
-        assert mine == 1, "there is one that nobody has"
-        with core.of_its_own(or_shared=True) as shared:
-            assert shared == 2
-    with core.of_its_own() as again:
-        assert again == 2, "it is given back by who has it"
-
-
 def test_who_finds_none_waits_for_one(moved_to, capsys):
     waiting, had = threading.Event(), threading.Event()
 
