@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
 use zbus::message::Message;
 use zbus::names::OwnedUniqueName;
 use zbus::zvariant::{DynamicType, OwnedObjectPath, Value};
@@ -61,9 +62,10 @@ impl Line {
     /// # Errors
     /// When there is no bus, or it does not give us the name.
     pub(super) async fn join() -> Result<Self, CoverError> {
-        let builder = zbus::connection::Builder::system().and_then(|it| it.name(OUR_NAME));
-        let builder = builder.map_err(bus)?.method_timeout(PATIENCE);
+        let builder = zbus::connection::Builder::system().map_err(bus)?;
+        let builder = builder.method_timeout(PATIENCE);
         let bus = builder.build().await.map_err(bus)?;
+        take_name(&bus).await?;
         let rule = format!("type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{OBEX}'");
         let owners = listen(&bus, &rule).await?;
         let mut line = Self {
@@ -120,6 +122,24 @@ impl Line {
                 }
             }
         }
+    }
+}
+
+/// Takes the name by which obexd knows us. Not as connections do by themselves, which warns of calls that
+/// may be missed: nobody calls us.
+async fn take_name(connection: &zbus::Connection) -> Result<(), CoverError> {
+    let name = OUR_NAME
+        .try_into()
+        .map_err(zbus::Error::from)
+        .map_err(bus)?;
+    let proxy = DBusProxy::new(connection).await.map_err(bus)?;
+    let flags = RequestNameFlags::AllowReplacement
+        | RequestNameFlags::ReplaceExisting
+        | RequestNameFlags::DoNotQueue;
+    match proxy.request_name(name, flags).await {
+        Ok(RequestNameReply::PrimaryOwner) => Ok(()),
+        Ok(_) => Err(bus(zbus::Error::NameTaken)),
+        Err(error) => Err(bus(error.into())),
     }
 }
 
