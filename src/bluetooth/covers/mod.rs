@@ -327,7 +327,7 @@ async fn until(due: Option<Instant>) {
 }
 
 #[cfg(fuzzing)]
-pub(super) fn fuzz(bytes: &[u8]) {
+pub(crate) fn fuzz(bytes: &[u8]) {
     if let Some((width, height)) = jpeg::size(bytes) {
         assert!(width > 0 && height > 0);
     }
