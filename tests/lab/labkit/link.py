@@ -123,10 +123,7 @@ class AgentLink:
             _, _, kind, more, length, sequence = HEADER.unpack_from(frame)
             if kind != ETHERTYPE_AGENT:
                 continue
-            if sequence == 0 and expected:
-                self._agent_restarted()
-                data = b""
-            elif sequence != expected:
+            if sequence != expected:
                 return self._break(f"frame {sequence} came, {expected} was due: the link lost frames")
             expected = sequence + 1
             data += frame[HEADER.size : HEADER.size + length]
@@ -139,11 +136,6 @@ class AgentLink:
             self._on_event(message)
         elif future := self._pending.get(message["id"]):
             future.set_result(message)
-
-    def _agent_restarted(self) -> None:
-        with self._lock:
-            self._sent = 0
-            self._fail_pending("the guest's agent restarted")
 
     def _break(self, reason: str) -> None:
         with self._lock:
