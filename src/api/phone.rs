@@ -134,9 +134,9 @@ impl Phone {
     }
 
     /// What its player tells, without what it does not tell: App s, State s ("playing", "paused",
-    /// "stopped", "forward", "rewind" or "unknown"), Title s, Artist s, Album s, Genre s, Number u, Of u (how
-    /// many the album has), LengthMs t, Shuffle b, Repeat s ("off", "track" or "all"), Cover s (the
-    /// file with the picture of what it plays). Empty without a player.
+    /// "stopped", "forward", "rewind" or "unknown"), Title s, Artist s, Album s, Genre s, Number u, Of
+    /// u (how many the album has), LengthMs t, Shuffle b, Repeat s ("off", "track" or "all"), Cover s
+    /// (the file with the picture of what it plays). Empty without a player.
     #[zbus(property)]
     fn player(&self) -> fdo::Result<HashMap<String, OwnedValue>> {
         Ok(self.view()?.player)

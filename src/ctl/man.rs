@@ -69,9 +69,10 @@ const JSON: &[&str] = &[
      comes out `packets`, `lost`, `concealed_ms`, `underruns`, `buffer_ms`, `delay_ms`, \
      `drift_ppm`, `bit_rate`; and `hands_free`, null while it is not connected for calls: `voice` \
      (the codec while the sound of its calls comes here: CVSD, mSBC or LC3-SWB), `volume` (of its \
-     calls), `microphone_volume` (of the room, for its callers), `assistant` (it listens), `service` (it has a network), `signal` and `battery` (0 to \
-     5), `roaming`, `operator`, and `calls`; and `player`, null while it has none: `state` (playing, \
-     paused, stopped, forward or rewind), `app`, `title`, `artist`, `album`, `genre`, `number`, `of` \
+     calls), `microphone_volume` (of the room, for its callers), `assistant` (it listens), `service` \
+     (it has a network), `signal` and `battery` (0 to 5), `roaming`, `operator`, and `calls`; and \
+     `player`, null while it has none: `state` (playing, paused, stopped, forward, rewind or \
+     unknown: it has not said), `app`, `title`, `artist`, `album`, `genre`, `number`, `of` \
      (how many the album has), `position_ms`, `length_ms`, `shuffle`, `repeat` (off, track or all), \
      `cover` (the file with the cover of what it plays). `connect` and `volume --phone` print the \
      phone.",
@@ -92,8 +93,8 @@ const JSON: &[&str] = &[
     "`pair` has `open` and `until`; `pair --wait` has `paired` (`name`, `address`, `again`). \
      `disconnect` has `disconnected` and `forget` has `forgotten` (`name`, `address`). `name` has \
      `name`. `volume` has `start_volume`, `max_volume` and `phones`, those it is about. `mic` has \
-     what `microphone` has in `status`, `mic volume` has `phones`, those it is about, `assistant` has `assistant` (it listens) and `phone`. `config check` has \
-     `file`, `valid` and `problems` (`line`, `column`, `message`), and is printed when the check \
+     what `microphone` has in `status`, `mic volume` has `phones`, those it is about, `assistant` has \
+     `assistant` (it listens) and `phone`. `config check` has `file`, `valid` and `problems` (`line`, `column`, `message`), and is printed when the check \
      fails too.",
     "An event of `monitor` has: `time`, `kind`, `warning` (somebody should look at it), `text`, and \
      `details`, whose keys depend on the kind.",
