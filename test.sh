@@ -168,18 +168,20 @@ if [ "$mode" = --full ] && has_newer_rust >/dev/null 2>&1; then
     step "check with $(rustc +stable --version | cut -d' ' -f1,2)" newer_rust
 fi
 [ "$mode" != --full ] || step 'fuzzing, 10 minutes a parser' in_builder fuzz/run 600
-step 'package for amd64' package amd64
 if [ "$mode" = --fast ]; then
+    step 'package for amd64' package amd64
     step 'package for arm64' quick_package arm64
 else
-    deb=$(ls "$dist"/dotd_*_amd64.deb 2>/dev/null)
-    # What is still to be compiled runs beside what measures no sound.
+    # What is to be compiled is compiled beside what measures no sound.
+    aside amd64 spare package amd64
     aside lint spare lint
-    aside arm64 spare quick_package arm64
     # Phones among themselves, without a guest: in real time, on all cores, and several at a time,
     # for they wait most of it.
     suite 'lab: its own tests' env DOTD_LAB_SLOWNESS=1 DOTD_LAB_GUESTLESS=1 \
         "$lab" run tests/lab/selftest --bare --numprocesses 4
+    step 'package for amd64' finished amd64
+    deb=$(ls "$dist"/dotd_*_amd64.deb 2>/dev/null)
+    aside arm64 spare quick_package arm64
     step 'kernel and images of the virtual Pi' finished setup
     for round in $(seq "$rounds"); do
         number=$([ "$rounds" = 1 ] || echo ", round $round")
