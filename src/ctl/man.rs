@@ -94,8 +94,8 @@ const JSON: &[&str] = &[
      `disconnect` has `disconnected` and `forget` has `forgotten` (`name`, `address`). `name` has \
      `name`. `volume` has `start_volume`, `max_volume` and `phones`, those it is about. `mic` has \
      what `microphone` has in `status`, `mic volume` has `phones`, those it is about, `assistant` has \
-     `assistant` (it listens) and `phone`. `config check` has `file`, `valid` and `problems` (`line`, `column`, `message`), and is printed when the check \
-     fails too.",
+     `assistant` (it listens) and `phone`. `config check` has `file`, `valid` and `problems` (`line`, \
+     `column`, `message`), and is printed when the check fails too.",
     "An event of `monitor` has: `time`, `kind`, `warning` (somebody should look at it), `text`, and \
      `details`, whose keys depend on the kind.",
 ];

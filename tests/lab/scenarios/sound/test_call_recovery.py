@@ -155,7 +155,7 @@ def test_many_calls_leave_nothing_behind(speaker, calling, count):
         sizes.append(footprint(speaker))
     threads, files, _ = (max(each) for each in zip(*sizes[:WARM], strict=True))
     assert sizes[-1][0] <= threads and sizes[-1][1] <= files, sizes
-    # What is kept for the next call, and the heap's own pieces, are there by half of the calls.
+    # What is kept for the next call is there by half of the calls, and most of the heap's own pieces.
     fifth = count // 5
     memory = [size for _, _, size in sizes]
     grown = median(memory[-fifth:]) - median(memory[count // 2 :][:fifth])
