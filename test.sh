@@ -31,6 +31,8 @@ quick=dist/quick
 logs=$(mktemp -d)
 declare -A aside
 trap 'kill "${aside[@]}" 2>/dev/null; rm -rf "$logs" "$quick"' EXIT
+# Whoever stops it wants to know what took so long.
+trap 'tail --lines=100 "$logs"/*; exit 124' TERM
 passed=0 failed=0
 
 # step NAME COMMAND...: runs the command, which is one test.
@@ -59,6 +61,7 @@ run() {
         printf 'FAIL  %-34s %5d s  %s\n' "$name" $((SECONDS - start)) "$bad failed"
         sed 's/^/      /' "$log"
     fi
+    rm "$log"
     return "$status"
 }
 
@@ -102,6 +105,7 @@ finished() {
     status=$?
     unset "aside[$1]"
     cat "$logs/aside-$1"
+    rm "$logs/aside-$1"
     return "$status"
 }
 
@@ -128,12 +132,15 @@ sound=tests/lab/scenarios/sound
 who=("$sound"/test_{call_routing,household,random_life,ring_tones}.py)
 kept='takeover or random_life or routing'
 
-# Where no sound is measured the processor need not be spared: in real time, and two at a time.
-in_real_time() {
-    local artifacts=$1
+# scenarios ARTIFACTS FILE...: runs them, unless so many fail that the others would tell no more.
+scenarios() {
+    local artifacts=artifacts/$1
     shift
-    DOTD_LAB_SLOWNESS=1 "$lab" run "$@" --deb "$deb" --artifacts "$artifacts"
+    "$lab" run "$@" --deb "$deb" --artifacts "$artifacts" --maxfail 10
 }
+
+# Where no sound is measured the processor need not be spared: in real time, and two at a time.
+in_real_time() { DOTD_LAB_SLOWNESS=1 scenarios "$@"; }
 
 # The one for arm64 is only looked at and started, so it is built in half the time, beside those in
 # dist, and not kept; with --full it is the one that a Raspberry Pi gets.
@@ -185,9 +192,8 @@ else
     step 'kernel and images of the virtual Pi' finished setup
     for round in $(seq "$rounds"); do
         number=$([ "$rounds" = 1 ] || echo ", round $round")
-        aside half in_real_time "artifacts/second-half-$round" \
-            "${half[@]/#/tests/lab/scenarios/}"
-        suite "lab: scenarios, first half$number" in_real_time "artifacts/round-$round" tests/lab/scenarios \
+        aside half in_real_time "second-half-$round" "${half[@]/#/tests/lab/scenarios/}"
+        suite "lab: scenarios, first half$number" in_real_time "round-$round" tests/lab/scenarios \
             --ignore=tests/lab/scenarios/sound "${half[@]/#/--ignore=tests/lab/scenarios/}"
         suite "lab: scenarios, second half$number" finished half
         if [ "$round" = 1 ]; then
@@ -195,15 +201,14 @@ else
             step 'package for arm64' finished arm64
             suite 'unit and integration tests' tests
         fi
-        aside who "$lab" run "${who[@]}" -k "$kept" --deb "$deb" --artifacts "artifacts/kept-$round"
+        aside who scenarios "kept-$round" "${who[@]}" -k "$kept"
         suite "lab: who is heard, first half$number" \
-            "$lab" run "${who[@]}" -k "not ($kept)" --deb "$deb" --artifacts "artifacts/who-$round"
+            scenarios "who-$round" "${who[@]}" -k "not ($kept)"
         suite "lab: who is heard, second half$number" finished who
-        suite "lab: scenarios of sound$number" "$lab" run "$sound" "${who[@]/#/--ignore=}" \
-            --deb "$deb" --artifacts "artifacts/sound-$round"
+        suite "lab: scenarios of sound$number" \
+            scenarios "sound-$round" "$sound" "${who[@]/#/--ignore=}"
     done
-    [ "$mode" != --full ] || suite 'lab: long runs' \
-        "$lab" run tests/lab/scenarios --soak --deb "$deb" --artifacts artifacts/soak
+    [ "$mode" != --full ] || suite 'lab: long runs' scenarios soak tests/lab/scenarios --soak
 fi
 
 echo "$passed passed, $failed failed"

@@ -66,7 +66,10 @@ class AgentLink:
         try:
             answer = future.result(clock.host(timeout))
         except FutureTimeout:
-            raise GuestError(f"the guest did not answer {do!r} within {timeout} s") from None
+            # It answers in time whatever comes of a request, so it hangs, and will with the next.
+            silence = f"the guest did not answer {do!r} within {timeout} s"
+            self._on_event({"event": "silent", "reason": silence})
+            raise GuestError(silence) from None
         finally:
             self._pending.pop(number, None)
         if "error" in answer:

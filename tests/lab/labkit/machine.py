@@ -118,6 +118,11 @@ class Machine:
                 f"the virtual Pi did not shut down within {BOOT_TIMEOUT} s; the end of "
                 f"{self.console_log}:\n{self._last_words()}"
             ) from None
+        if status := self._process.returncode:
+            raise GuestError(
+                f"the virtual Pi ended with status {status} instead of shutting down; the end of "
+                f"{self.console_log}:\n{self._last_words()}"
+            )
         self.cut_power()
         self.boot()
 

@@ -26,6 +26,8 @@ timeout 5 pw-top --batch-mode --iterations 3
 for file in /proc/asound/card0/pcm*/sub0/{status,hw_params}; do echo "$file:"; cat "$file"; done
 pw-dump
 """
+LIMIT = 600
+"""Seconds of the host for one test, several times what the longest takes: what hangs ends."""
 PHONE_NAMES = ["Anna's iPhone", "Ben's Pixel", "Cleo's Galaxy", "Dan's phone"]
 _outcomes = pytest.StashKey[dict[str, pytest.TestReport]]()
 _sound = pytest.StashKey[str]()
@@ -42,16 +44,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Names the marks."""
+    """Names the marks, and has failures told."""
     config.addinivalue_line("markers", "soak: takes long; runs with --soak only")
+    config.pluginmanager.register(Told(config))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Chooses the long scenarios, or the others."""
+    """Chooses the long scenarios, or the others, which get their limit."""
     wanted = config.getoption("--soak")
     left_out = [item for item in items if (item.get_closest_marker("soak") is not None) != wanted]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+    if not wanted:
+        for item in items:
+            item.add_marker(pytest.mark.timeout(LIMIT))
+
+
+class Told:
+    """Says at once why a test failed, for the run may be stopped before its summary."""
+
+    def __init__(self, config: pytest.Config):
+        self._plugins = config.pluginmanager
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and (terminal := self._plugins.get_plugin("terminalreporter")):
+            terminal.write_line(f"\n{report.nodeid}, {report.when}:\n{report.longreprtext}")
+            terminal.flush()
 
 
 @pytest.hookimpl(wrapper=True)
