@@ -2,15 +2,16 @@
 //!
 //! Invariant: each takes any bytes whatever and panics when what they came to is wrong.
 
-/// Receives media packets, each after its length in two bytes (big endian), and checks that no
-/// packet makes more sound than it can hold or stand in for, and that all of it is sound.
+/// Receives media packets, each after its length in two bytes (big endian), the first byte of all
+/// telling the codec, and checks that no packet makes more sound than it can hold or stand in for, and
+/// that all of it is sound.
 pub fn media_packets(bytes: &[u8]) {
     crate::a2dp::fuzz(bytes);
 }
 
 /// Reads capabilities and configurations, and checks that what is chosen can be read again.
-pub fn sbc_parameters(bytes: &[u8]) {
-    crate::bluetooth::fuzz(bytes);
+pub fn codec_parameters(bytes: &[u8]) {
+    crate::bluetooth::fuzz_codec_parameters(bytes);
 }
 
 /// Reads how large a cover is, and checks that it is not nothing.

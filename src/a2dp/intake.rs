@@ -10,19 +10,18 @@ use std::sync::{Arc, mpsc};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use crate::pcm::playout::{Aims, Controller, Outlet, Playout};
+use crate::pcm::playout::{Controller, Outlet, Playout};
 use crate::pcm::{self, MILLISECOND, Meters, Nanos, SECOND, Signal};
 use crate::pcm::{ask_for_real_time, duration_of};
 use crate::policy::model::StreamFormat;
 
+use super::codec;
 use super::receiver::{Received, Receiver};
 use super::report::Reporter;
+use super::stream::Music;
 
 /// The smallest buffer for a packet: BlueZ's default MTU for media.
 const SMALLEST_MTU: usize = 672;
-
-/// How long the two filter banks of SBC hold sound back, in frames.
-const CODEC_FRAMES: u64 = 73;
 
 /// One stream's thread.
 pub(super) struct Intake {
@@ -56,15 +55,16 @@ impl Intake {
         receiver: Receiver,
         reporter: Reporter,
         meters: Arc<Meters>,
-        format: StreamFormat,
+        music: Music,
     ) -> Self {
+        let Music { format, delay } = music;
         Self {
             socket,
             signal,
             new_outlets,
             outlet: None,
             receiver,
-            controller: Controller::new(format.rate(), Aims::MUSIC),
+            controller: Controller::new(format.rate(), delay.aims()),
             reporter,
             gauge: Gauge::new(meters),
             format,
@@ -164,7 +164,9 @@ impl Intake {
         let made_up = u64::from(outlet.link.take_concealed());
         let rate = self.format.rate();
         self.gauge.concealed(duration_of(made_up, rate));
-        let delay = self.controller.latency() + playout.delay + duration_of(CODEC_FRAMES, rate);
+        let delay = self.controller.latency()
+            + playout.delay
+            + duration_of(codec::delay(self.format), rate);
         self.gauge
             .buffered(&self.controller, &playout, orders.pace.ppm, delay);
         if playout.offset.is_some() {

@@ -4,9 +4,11 @@
 //! events, and hands out a [`Source`](crate::pcm::Source). It knows neither BlueZ nor PipeWire.
 //!
 //! ```text
-//! socket ─ rtp ─ sbc ─ conceal (lost) ─▶ pcm::playout ─ conceal (late) ─▶ audio thread
+//! socket ─ rtp ─ codec (sbc, aac) ─ conceal (lost) ─▶ pcm::playout ─ conceal (late) ─▶ audio thread
 //! ```
 
+mod aac;
+mod codec;
 mod error;
 mod intake;
 mod receiver;
@@ -16,14 +18,33 @@ pub mod sbc;
 mod stream;
 
 pub use error::A2dpError;
-pub use stream::Stream;
+pub use stream::{Music, Stream};
 
 #[cfg(fuzzing)]
-pub(crate) fn fuzz(mut bytes: &[u8]) {
+pub(crate) fn fuzz(bytes: &[u8]) {
+    use crate::policy::model::{ChannelMode, StreamFormat};
+
     const CHANNELS: usize = 2;
-    /// The most a packet can hold (15 frames of 128) or stand in for (200 ms at 44.1 kHz).
-    const MOST: usize = (15 * 128 + 8820) * CHANNELS;
-    let Some(mut receiver) = receiver::Receiver::new(44_100, CHANNELS as u8) else {
+    /// The most a packet can hold (8 frames of AAC) or stand in for (200 ms at 44.1 kHz, for those before
+    /// it and for itself).
+    const MOST: usize = (8 * aac::FRAMES + 2 * 8820) * CHANNELS;
+    let Some((codec, mut bytes)) = bytes.split_first() else {
+        return;
+    };
+    let rate = 44_100;
+    let format = if codec % 2 == 0 {
+        let mode = ChannelMode::JointStereo;
+        let max_bitpool = 53;
+        StreamFormat::Sbc {
+            rate,
+            mode,
+            max_bitpool,
+        }
+    } else {
+        let channels = CHANNELS as u8;
+        StreamFormat::Aac { rate, channels }
+    };
+    let Some(mut receiver) = receiver::Receiver::new(format) else {
         return;
     };
     let mut sound = Vec::new();

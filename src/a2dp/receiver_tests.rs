@@ -31,7 +31,7 @@ fn tones(rate: u32) -> impl FnMut(u64) -> [f32; 2] {
 /// Receives a second of tones, without the packets that `keep` refuses.
 fn receive(coding: Coding, mut keep: impl FnMut(u64) -> bool) -> (Vec<f32>, Tally, u64) {
     let mut phone = Phone::new(coding, 5);
-    let mut receiver = Receiver::new(coding.rate, coding.mode.channels()).unwrap();
+    let mut receiver = Receiver::new(coding.format()).unwrap();
     let mut out = Vec::new();
     let packets = u64::from(coding.rate) / phone.packet_frames() as u64;
     for number in 0..packets {
@@ -136,7 +136,7 @@ fn lost_packets_cost_no_time_and_no_click() {
 fn what_is_not_made_up_of_a_long_gap_is_told() {
     let coding = Coding::usual(44_100, ChannelMode::Mono);
     let mut phone = Phone::new(coding, 5);
-    let mut receiver = Receiver::new(44_100, 1).unwrap();
+    let mut receiver = Receiver::new(coding.format()).unwrap();
     let mut out = Vec::new();
     // A fifth of a second, which is 8820 frames, is made up, and no more.
     for (lost, concealed, left_out) in [(0, 0, 0), (3, 1920, 0), (20, 8820, 3980), (0, 0, 0)] {
@@ -162,7 +162,7 @@ fn frames_of_another_format_are_counted_and_concealed() {
         Coding::usual(44_100, ChannelMode::Mono),
     ] {
         let (mut right, mut wrong) = (Phone::new(agreed, 5), Phone::new(other, 5));
-        let mut receiver = Receiver::new(44_100, 2).unwrap();
+        let mut receiver = Receiver::new(agreed.format()).unwrap();
         let mut out = Vec::new();
         for number in 0..40 {
             let packet = right.packet(&mut tones(44_100));
@@ -183,8 +183,8 @@ fn the_number_of_subbands_may_change() {
         bitpool: 27,
         ..eight
     };
+    let mut receiver = Receiver::new(eight.format()).unwrap();
     let (mut eight, mut four) = (Phone::new(eight, 5), Phone::new(four, 5));
-    let mut receiver = Receiver::new(44_100, 2).unwrap();
     let mut out = Vec::new();
     for _ in 0..5 {
         receiver.receive(&eight.packet(&mut tones(44_100)), &mut out);
@@ -215,7 +215,7 @@ fn the_number_of_subbands_may_change() {
 fn damage_is_survived() {
     let coding = Coding::usual(44_100, ChannelMode::JointStereo);
     let mut phone = Phone::new(coding, 5);
-    let mut receiver = Receiver::new(44_100, 2).unwrap();
+    let mut receiver = Receiver::new(coding.format()).unwrap();
     let mut out = Vec::new();
     let mut state = 7_u32;
     for _ in 0..400 {
@@ -233,4 +233,158 @@ fn damage_is_survived() {
         out.iter()
             .all(|sample| sample.is_finite() && sample.abs() < 8.0)
     );
+}
+
+mod aac {
+    use super::super::super::aac::FRAMES;
+    use super::super::super::aac::latm_writer::{Header, Writer, frames};
+    use super::*;
+
+    const STEREO: &[u8] = include_bytes!("../../tests/fixtures/aac/stereo-44100");
+    const MONO: &[u8] = include_bytes!("../../tests/fixtures/aac/mono-48000");
+
+    const STEREO_FORMAT: StreamFormat = StreamFormat::Aac {
+        rate: 44_100,
+        channels: 2,
+    };
+
+    /// Packets of at most `size` bytes of an element for each frame.
+    fn packets(file: &[u8], header: Header, size: usize) -> Vec<Vec<u8>> {
+        let mut packets: Vec<Vec<u8>> = Vec::new();
+        for frame in frames(file) {
+            let element = Writer::default().header(header).frame(frame).bytes();
+            let parts = element.chunks(size);
+            let last = parts.len() - 1;
+            for (at, part) in parts.enumerate() {
+                let marked = if at == last { 0xe0 } else { 0x60 };
+                let mut packet = vec![0x80, marked];
+                packet.extend((packets.len() as u16).to_be_bytes());
+                packet.extend([0; 8]);
+                packet.extend(part);
+                packets.push(packet);
+            }
+        }
+        packets
+    }
+
+    /// Checks the left side from its beginning on.
+    fn assert_sounds(sound: &[f32], format: StreamFormat, tolerance: f64) {
+        let (rate, channels) = (format.rate(), usize::from(format.channels()));
+        let left: Vec<f32> = sound.iter().step_by(channels).copied().collect();
+        let left = &left[4 * FRAMES..];
+        let expected = 20.0 * f64::from(AMPLITUDE).log10();
+        for pitch in PITCHES {
+            let off = level(left, rate, pitch) - expected;
+            assert!(off.abs() < tolerance, "{pitch} Hz is {off:+.2} dB off");
+        }
+        let natural = natural_step(rate, AMPLITUDE, &PITCHES);
+        assert!(largest_step(left) < natural * 1.25);
+    }
+
+    #[test]
+    fn both_tones_come_out_of_stereo_and_mono() {
+        let mono = Header {
+            rate: 3,
+            channels: 1,
+            ..Header::USUAL
+        };
+        let (rate, channels) = (48_000, 1);
+        let mono_format = StreamFormat::Aac { rate, channels };
+        for (file, header, format) in [
+            (STEREO, Header::USUAL, STEREO_FORMAT),
+            (MONO, mono, mono_format),
+        ] {
+            let mut receiver = Receiver::new(format).unwrap();
+            let mut out = Vec::new();
+            for packet in packets(file, header, 1024) {
+                let received = receiver.receive(&packet, &mut out);
+                assert_eq!(received, Received::Sound(Gap::default()));
+            }
+            let sound = frames(file).len() * FRAMES * usize::from(format.channels());
+            assert_eq!((out.len(), receiver.tally().refused), (sound, 0));
+            assert_sounds(&out, format, 0.1);
+        }
+    }
+
+    #[test]
+    fn lost_packets_cost_no_time_and_no_click_whole_or_in_parts() {
+        for (size, parts) in [(1024, 1), (300, 2)] {
+            let all = packets(STEREO, Header::USUAL, size);
+            let (first, rest) = all.split_at(8 * parts);
+            let mut receiver = Receiver::new(STEREO_FORMAT).unwrap();
+            let mut out = Vec::new();
+            for packet in first {
+                receiver.receive(packet, &mut out);
+            }
+            for (at, packet) in rest.iter().enumerate() {
+                if at % 13 != 6 {
+                    receiver.receive(packet, &mut out);
+                }
+            }
+            assert!(receiver.tally().lost > 1);
+            let off = (frames(STEREO).len() * FRAMES).abs_diff(out.len() / 2);
+            // A lost element is taken to be spread as the one before it was.
+            let tolerance = if parts == 1 { 0 } else { FRAMES };
+            assert!(off <= tolerance, "{off} frames off");
+            if parts == 1 {
+                assert_sounds(&out, STEREO_FORMAT, 2.0);
+            }
+            let left: Vec<f32> = out.iter().step_by(2).copied().collect();
+            let natural = natural_step(44_100, AMPLITUDE, &PITCHES);
+            assert!(largest_step(&left) < natural * 1.25);
+        }
+    }
+
+    #[test]
+    fn an_element_without_an_end_is_made_up_for_no_longer_than_a_gap() {
+        let mut receiver = Receiver::new(STEREO_FORMAT).unwrap();
+        let mut out = Vec::new();
+        let mut all = packets(STEREO, Header::USUAL, 1024);
+        let mut begin = Writer::default();
+        let begin = begin.header(Header::USUAL).put(0xff, 8).bytes();
+        for number in all.len()..all.len() + 2000 {
+            let mut packet = vec![0x80, 0x60];
+            packet.extend((number as u16).to_be_bytes());
+            packet.extend([0; 8]);
+            packet.extend(&begin);
+            all.push(packet);
+        }
+        for packet in &all {
+            out.clear();
+            receiver.receive(packet, &mut out);
+            assert!(out.len() <= 8820 * 2, "{} samples", out.len());
+        }
+    }
+
+    #[test]
+    fn a_part_of_an_element_is_nothing_yet() {
+        let all = packets(STEREO, Header::USUAL, 300);
+        let mut receiver = Receiver::new(STEREO_FORMAT).unwrap();
+        let mut out = Vec::new();
+        let received: Vec<_> = all[..5]
+            .iter()
+            .map(|packet| receiver.receive(packet, &mut out))
+            .collect();
+        let sound = Received::Sound(Gap::default());
+        let nothing = Received::Nothing;
+        assert_eq!(received, [nothing, sound, nothing, nothing, sound]);
+    }
+
+    #[test]
+    fn damage_is_survived() {
+        let mut receiver = Receiver::new(STEREO_FORMAT).unwrap();
+        let mut out = Vec::new();
+        let mut state = 7_u32;
+        for mut packet in packets(STEREO, Header::USUAL, 1024) {
+            for _ in 0..3 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let place = state as usize / 7 % packet.len();
+                packet[place] = (state >> 24) as u8;
+            }
+            packet.truncate(packet.len() - state as usize % 200);
+            receiver.receive(&packet, &mut out);
+        }
+        assert!(receiver.tally().refused > 5);
+        assert!(out.iter().all(|sample| sample.abs() <= 1.5));
+    }
 }

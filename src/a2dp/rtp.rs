@@ -9,6 +9,8 @@ use thiserror::Error;
 pub struct Packet<'a> {
     /// Counts packets, and wraps.
     pub sequence: u16,
+    /// What the codec says it marks: with AAC the end of a unit that packets share (RFC 3016, 4.1).
+    pub marker: bool,
     /// The codec's own header and data.
     pub payload: &'a [u8],
 }
@@ -57,6 +59,7 @@ pub fn parse(bytes: &[u8]) -> Result<Packet<'_>, RtpError> {
     }
     Ok(Packet {
         sequence: u16::from_be_bytes([header[2], header[3]]),
+        marker: header[1] & 0x80 != 0,
         payload: rest,
     })
 }
@@ -135,8 +138,11 @@ mod tests {
             let bytes = packet(first, rest);
             let parsed = parse(&bytes);
             assert_eq!(parsed.map(|p| p.payload), payload, "{first:#x} {rest:?}");
-            assert!(parsed.map_or(true, |p| p.sequence == 0x1234));
+            assert!(parsed.map_or(true, |p| p.sequence == 0x1234 && !p.marker));
         }
+        let mut marked = packet(0x80, &[7]);
+        marked[1] |= 0x80;
+        assert!(parse(&marked).is_ok_and(|packet| packet.marker));
         assert_eq!(parse(&[0x80; 11]), Err(RtpError::Truncated));
     }
 

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc as queue;
 
-use crate::pcm::playout::{self, Outlet};
+use crate::pcm::playout::{self, Delay, Outlet};
 use crate::pcm::{Meters, Signal, Source};
 use crate::policy::Event;
 use crate::policy::model::{StreamFormat, TransportId};
@@ -21,12 +21,30 @@ use super::intake::Intake;
 use super::receiver::Receiver;
 use super::report::Reporter;
 
-/// Enough for decoding; the default of 2 MB is not.
-const STACK: usize = 128 * 1024;
+/// Enough for decoding, to AAC's tables of 16 kB on the stack many times over; the default of 2 MB is
+/// more than that.
+const STACK: usize = 512 * 1024;
 
 /// What the ring holds, in milliseconds: more than any target, so that it runs over only when
 /// nobody plays.
 const RING_MS: u32 = 400;
+
+/// How music comes, and how it is to be played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Music {
+    /// What comes out of the socket.
+    pub format: StreamFormat,
+    /// How long it waits before it is heard.
+    pub delay: Delay,
+}
+
+impl From<StreamFormat> for Music {
+    /// Played as is usual.
+    fn from(format: StreamFormat) -> Self {
+        let delay = Delay::default();
+        Self { format, delay }
+    }
+}
 
 /// A stream of music from a phone. Dropping it ends it.
 pub struct Stream {
@@ -38,7 +56,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Starts to read packets of `format`, at most `read_mtu` bytes each, from `socket`.
+    /// Starts to read packets of `music`, at most `read_mtu` bytes each, from `socket`.
     ///
     /// # Errors
     /// When the system gives no thread, descriptor or memory.
@@ -46,10 +64,11 @@ impl Stream {
         id: TransportId,
         socket: OwnedFd,
         read_mtu: u16,
-        format: StreamFormat,
+        music: impl Into<Music>,
         events: queue::Sender<Event>,
     ) -> Result<Self, A2dpError> {
-        let receiver = Receiver::new(format.rate(), format.channels()).ok_or(A2dpError::Decoder)?;
+        let music = music.into();
+        let receiver = Receiver::new(music.format).ok_or(A2dpError::Decoder)?;
         let signal = Signal::new().map_err(|error| A2dpError::Descriptor(error.into()))?;
         rustix::io::ioctl_fionbio(&socket, true)
             .map_err(|error| A2dpError::Descriptor(io::Error::from(error)))?;
@@ -63,7 +82,7 @@ impl Stream {
             receiver,
             Reporter::new(id, events),
             Arc::clone(&meters),
-            format,
+            music,
         );
         let thread = thread::Builder::new()
             .name("dotd-a2dp".to_owned())
@@ -71,7 +90,7 @@ impl Stream {
             .spawn(move || intake.run(usize::from(read_mtu)))
             .map_err(A2dpError::Thread)?;
         Ok(Self {
-            format,
+            format: music.format,
             meters,
             signal,
             outlets,

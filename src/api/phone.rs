@@ -177,7 +177,7 @@ impl Phone {
         Ok(self.view()?.playing)
     }
 
-    /// The codec it plays with, like "SBC"; empty while it does not.
+    /// The codec it plays with, like "AAC" or "SBC"; empty while it does not.
     #[zbus(property)]
     fn codec(&self) -> fdo::Result<String> {
         Ok(self.view()?.codec.to_owned())

@@ -155,7 +155,10 @@ impl From<&PhoneStatus> for PhoneView {
             bonded: phone.bonded,
             connected: phone.connected,
             playing: phone.stream.is_some(),
-            codec: phone.stream.as_ref().map_or("", |s| s.format.codec()),
+            codec: phone
+                .stream
+                .as_ref()
+                .map_or("", |s| s.format.codec().name()),
             volume: phone.volume.percent(),
             calls_allowed: phone.calls_allowed,
             hands_free: calls.is_some(),

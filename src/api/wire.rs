@@ -114,18 +114,16 @@ pub fn stream(
     figures: Option<StreamFigures>,
 ) -> HashMap<String, OwnedValue> {
     let milliseconds = |length: Duration| u32::try_from(length.as_millis()).unwrap_or(u32::MAX);
-    let StreamFormat::Sbc {
-        rate,
-        mode,
-        max_bitpool,
-    } = stream.format;
+    let format = stream.format;
     let mut entries: Vec<(&str, Value<'_>)> = vec![
-        ("Codec", stream.format.codec().into()),
-        ("Rate", rate.into()),
-        ("Channels", mode.channels().into()),
-        ("ChannelMode", mode.to_string().into()),
-        ("MaxBitpool", max_bitpool.into()),
+        ("Codec", format.codec().name().into()),
+        ("Rate", format.rate().into()),
+        ("Channels", format.channels().into()),
+        ("ChannelMode", format.channel_mode().to_string().into()),
     ];
+    if let StreamFormat::Sbc { max_bitpool, .. } = format {
+        entries.push(("MaxBitpool", max_bitpool.into()));
+    }
     if let Some(figures) = figures {
         entries.extend([
             ("Packets", Value::from(figures.packets)),

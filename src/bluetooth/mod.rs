@@ -13,6 +13,7 @@
 mod adapter;
 mod agent;
 mod broadcom;
+mod caps;
 mod convert;
 mod covers;
 mod device;
@@ -27,7 +28,6 @@ mod picture;
 mod player;
 mod players;
 mod rfkill;
-mod sbc_caps;
 mod session;
 mod socket;
 mod watch;
@@ -259,10 +259,4 @@ impl Drop for Bluetooth {
 pub(crate) use covers::fuzz as fuzz_cover;
 
 #[cfg(fuzzing)]
-pub(crate) fn fuzz(bytes: &[u8]) {
-    // Whatever is wrong with them is an error and nothing else.
-    sbc_caps::parse(bytes).ok();
-    if let Ok(chosen) = sbc_caps::select(bytes) {
-        assert!(sbc_caps::parse(&chosen).is_ok(), "{chosen:02x?}");
-    }
-}
+pub(crate) use caps::fuzz as fuzz_codec_parameters;

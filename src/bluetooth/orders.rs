@@ -14,14 +14,15 @@ use zbus::zvariant::ObjectPath;
 use super::agent::{self, Agent, Questions};
 use super::error::BluetoothError;
 use super::handsfree::{HandsFree, profile};
-use super::media::{endpoint, transport};
+use super::media::endpoint::{self, Endpoints};
+use super::media::transport;
 use super::rfkill::Rfkill;
 use super::session::{ANSWER_DEADLINE, Session};
 use super::watch::Word;
 use super::{adapter, broadcom, device, partings, player};
 use crate::policy::action::RadioAction;
 use crate::policy::event::Event;
-use crate::policy::model::{Address, AttemptId};
+use crate::policy::model::{Address, AttemptId, MusicCodec};
 
 const AGENTS: &str = "org.bluez.AgentManager1";
 const AGENTS_PATH: &str = "/org/bluez";
@@ -40,7 +41,7 @@ pub(super) enum Order {
 struct Registered {
     bluetoothd: OwnedUniqueName,
     adapter: String,
-    endpoints: u8,
+    endpoints: Endpoints,
 }
 
 /// The task that carries out orders.
@@ -126,10 +127,11 @@ impl Orders {
         match action {
             RadioAction::UseAdapter {
                 id,
-                endpoints,
+                endpoints: each,
+                codecs,
                 hands_free,
             } => {
-                self.use_adapter(&id, endpoints).await?;
+                self.use_adapter(&id, codecs, each).await?;
                 self.offer_hands_free(hands_free).await;
                 self.listen_to_partings(&id);
                 if self.words.send(Word::Using(id)).is_err() {
@@ -206,32 +208,46 @@ impl Orders {
     }
 
     /// Registers with the adapter, then lets the watch tell its phones.
-    async fn use_adapter(&mut self, id: &str, mut endpoints: u8) -> Result<(), BluetoothError> {
+    async fn use_adapter(
+        &mut self,
+        id: &str,
+        codecs: Vec<MusicCodec>,
+        each: u8,
+    ) -> Result<(), BluetoothError> {
         let bluetoothd = self.session.bluetoothd()?;
         // Before anything is registered: what is asked from then on is about this adapter.
         self.session.set_used(Some(id.to_owned()));
+        let mut endpoints = Endpoints {
+            codecs,
+            each,
+            generation: 0,
+        };
         let before = self.registered.take();
         if let Some(before) = before.filter(|it| it.bluetoothd == bluetoothd) {
-            if before.adapter == id {
+            endpoints.generation = before.endpoints.generation;
+            if before.adapter == id && before.endpoints.codecs == endpoints.codecs {
                 // One that is too many may be playing, and who may connect is not decided here.
-                endpoints = endpoints.max(before.endpoints);
+                endpoints.each = endpoints.each.max(before.endpoints.each);
             } else {
-                let all = 0..before.endpoints;
+                // Of other codecs phones are to see them all in the order that is wanted now.
+                endpoints.generation += 1;
+                let all = &before.endpoints;
                 let left = endpoint::unregister(&self.session, &before.adapter, all).await;
                 if let Err(error) = left {
                     // The adapter we leave may be gone altogether.
-                    tracing::debug!(%error, adapter = before.adapter, "left an adapter behind");
+                    tracing::debug!(%error, adapter = before.adapter, "left endpoints behind");
                 }
             }
         }
-        self.register_agent().await?;
-        endpoint::register(&self.session, &self.words, id, endpoints).await?;
-        self.registered = Some(Registered {
+        // Also if it fails halfway: what is asked for next has to know of it.
+        let registered = self.registered.insert(Registered {
             bluetoothd,
             adapter: id.to_owned(),
             endpoints,
         });
-        Ok(())
+        let endpoints = registered.endpoints.clone();
+        self.register_agent().await?;
+        endpoint::register(&self.session, &self.words, id, &endpoints).await
     }
 
     fn listen_to_partings(&mut self, id: &str) {
@@ -310,8 +326,8 @@ impl Orders {
         if let Ok(adapter) = session.adapter() {
             log_leaving(adapter::close_window(&adapter).await);
         }
-        let numbers = 0..registered.endpoints;
-        log_leaving(endpoint::unregister(session, &registered.adapter, numbers).await);
+        let all = &registered.endpoints;
+        log_leaving(endpoint::unregister(session, &registered.adapter, all).await);
         log_leaving(profile::unregister(session).await);
         let path = ObjectPath::from_static_str_unchecked(agent::PATH);
         let method = (AGENTS, "UnregisterAgent");

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use problem::{ConfigErrors, Problem};
 
+use crate::pcm::playout::Delay;
 use crate::pcm::{Melody, Recording};
 use crate::policy::model::Rules;
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub rules: Rules,
     /// What the sound path goes by.
     pub audio: AudioSettings,
+    /// How long music waits before it is heard.
+    pub delay: Delay,
     /// What the speaker rings with.
     pub ring_tone: RingTone,
     /// How phones' players are shown.

@@ -14,9 +14,10 @@ use super::problem::{Problem, Source};
 use super::reference::{self, Key, Table};
 use super::{Mpris, RingTone, Settings, SoundCheck, duration};
 use crate::pcm::Melody;
+use crate::pcm::playout::Delay;
 use crate::policy::model::{
-    AdapterChoice, Address, CallPhones, PhoneChoice, PhoneRule, Rules, SpeakerName, TakeoverRule,
-    Volume,
+    AdapterChoice, Address, CallPhones, MusicCodec, PhoneChoice, PhoneRule, Rules, SpeakerName,
+    TakeoverRule, Volume,
 };
 
 /// Why a value was not taken.
@@ -390,6 +391,39 @@ pub(super) fn start_volume(settings: &mut Settings, value: &DeValue<'_>) -> Resu
 
 pub(super) fn max_volume(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
     settings.rules.max_volume = volume(value)?;
+    Ok(())
+}
+
+pub(super) fn codecs(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    let mut codecs = Vec::new();
+    for entry in value.as_array().ok_or(Wrong::NotAllowed)?.iter() {
+        let shown = shown(entry.get_ref());
+        let named = entry.get_ref().as_str().and_then(MusicCodec::named);
+        let codec = named.ok_or_else(|| Wrong::Because(format!("{shown} is no codec of music")))?;
+        if codecs.contains(&codec) {
+            return Err(Wrong::Because(format!("{shown} is in it twice")));
+        }
+        codecs.push(codec);
+    }
+    if !codecs.contains(&MusicCodec::Sbc) {
+        let why = "\"sbc\" is not in it, and some phones have no other";
+        return Err(Wrong::Because(why.to_owned()));
+    }
+    settings.rules.codecs = codecs;
+    Ok(())
+}
+
+pub(super) fn delay(settings: &mut Settings, value: &DeValue<'_>) -> Result<(), Wrong> {
+    settings.delay = match value.as_str() {
+        Some("low") => Delay::Low,
+        Some("balanced") => Delay::Balanced,
+        Some("robust") => Delay::Robust,
+        Some(_) => return Err(Wrong::NotAllowed),
+        None => {
+            let length = u16::try_from(integer(value)?).map_err(|_| Wrong::NotAllowed)?;
+            Delay::fixed(length).ok_or(Wrong::NotAllowed)?
+        }
+    };
     Ok(())
 }
 

@@ -179,6 +179,34 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "music",
+        about: "How music comes here and is played.",
+        keys: &[
+            Key {
+                name: "codecs",
+                about: "How phones may code their music, best first; most take the first that they \
+                        have. \"aac\" is what iPhones and most music services use already; \"sbc\" \
+                        every phone has, and it has to be there. Music that plays when this \
+                        changes goes on as it is until it pauses.",
+                allowed: "a list of \"aac\" and \"sbc\", with \"sbc\" in it",
+                default: Preset::Value("[\"aac\", \"sbc\"]"),
+                set: read::codecs,
+            },
+            Key {
+                name: "delay",
+                about: "How long music waits before it is heard, so that what comes late is not \
+                        missed. \"low\" is for films and games with the phone nearby, \"robust\" for \
+                        a phone behind a wall, and \"balanced\" for both: each waits no longer than \
+                        it has to, and never less than a little. A number of milliseconds is kept \
+                        to, whatever is missed. It applies to what is played next.",
+                allowed: "\"low\", \"balanced\", \"robust\", or 10 to 300 milliseconds, written as a \
+                          number (80)",
+                default: Preset::Value("\"balanced\""),
+                set: read::delay,
+            },
+        ],
+    },
+    Table {
         name: "calls",
         about: "Telephone calls.",
         keys: &[

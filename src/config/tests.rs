@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::policy::model::{
-    AdapterChoice, CallPhones, PhoneChoice, PhoneRule, TakeoverRule, Volume,
+    AdapterChoice, CallPhones, MusicCodec, PhoneChoice, PhoneRule, TakeoverRule, Volume,
 };
 
 fn read(text: &str) -> Result<Settings, ConfigErrors> {
@@ -40,6 +40,7 @@ fn every_key_is_taken_over() {
         r#"
         audio = { output = "hdmi", remote = "pipewire-1" }
         phones.max-connected = 7
+        music = { codecs = ["SBC", "aac"], delay = "robust" }
         calls = { enabled = false, ring-volume = 0, microphone = "usb", echo-cancelling = false }
         [speaker]
         name = " Küche "
@@ -71,6 +72,8 @@ fn every_key_is_taken_over() {
     assert_eq!(rules.window, Duration::from_secs(90));
     assert!(!rules.open_when_nobody_is_trusted);
     assert_eq!(rules.max_connected, 7);
+    assert_eq!(rules.codecs, [MusicCodec::Sbc, MusicCodec::Aac]);
+    assert_eq!(settings.delay, Delay::Robust);
     assert_eq!(rules.start_volume, Volume::new(16).unwrap());
     assert_eq!(rules.max_volume, Volume::new(80).unwrap());
     assert_eq!(rules.takeover, TakeoverRule::Hold);
@@ -92,6 +95,64 @@ fn every_key_is_taken_over() {
     let bus = "unix:path=/run/user/1000/bus".to_owned();
     assert_eq!(settings.players.mpris, Mpris::Address(bus));
     assert!(!settings.players.covers);
+}
+
+#[test]
+fn wishes_for_music_that_make_no_sense_say_what_is_allowed() {
+    let codecs = |found, why| {
+        format!(
+            "dotd.toml:1:{found}: {why}allowed is a list of \"aac\" and \"sbc\", with \"sbc\" in it"
+        )
+    };
+    let delay = "allowed is \"low\", \"balanced\", \"robust\", or 10 to 300 milliseconds, written as a \
+                 number (80)";
+    for (text, expected) in [
+        (
+            "music.codecs = [\"mp3\", \"sbc\"]",
+            codecs(16, "music.codecs is a list: \"mp3\" is no codec of music; "),
+        ),
+        (
+            "music.codecs = [\"sbc\", 3]",
+            codecs(16, "music.codecs is a list: 3 is no codec of music; "),
+        ),
+        (
+            "music.codecs = [\"sbc\", \"SBC\"]",
+            codecs(16, "music.codecs is a list: \"SBC\" is in it twice; "),
+        ),
+        (
+            "music.codecs = [\"aac\"]",
+            codecs(
+                16,
+                "music.codecs is a list: \"sbc\" is not in it, and some phones have no other; ",
+            ),
+        ),
+        (
+            "music.codecs = \"sbc\"",
+            codecs(16, "music.codecs is \"sbc\"; "),
+        ),
+        (
+            "music.delay = \"short\"",
+            format!("dotd.toml:1:15: music.delay is \"short\"; {delay}"),
+        ),
+        (
+            "music.delay = 9",
+            format!("dotd.toml:1:15: music.delay is 9; {delay}"),
+        ),
+        (
+            "music.delay = 301",
+            format!("dotd.toml:1:15: music.delay is 301; {delay}"),
+        ),
+    ] {
+        assert_eq!(wrong(text), [expected]);
+    }
+    for (text, expected) in [
+        ("music.delay = \"low\"", Delay::Low),
+        ("music.delay = \"balanced\"", Delay::Balanced),
+        ("music.delay = 10", Delay::Fixed(10)),
+        ("music.delay = 300", Delay::Fixed(300)),
+    ] {
+        assert_eq!(read(text).unwrap().delay, expected);
+    }
 }
 
 #[test]
@@ -353,7 +414,7 @@ fn unknown_names_are_guessed_at() {
         (
             "[mqtt]\n",
             "dotd.toml:1:2: [mqtt] is not a table of dotd; there are [speaker], [pairing], \
-             [phones], [playback], [volume], [calls], [players], [audio]",
+             [phones], [playback], [volume], [music], [calls], [players], [audio]",
         ),
         (
             "name = \"x\"",

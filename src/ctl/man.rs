@@ -65,7 +65,7 @@ const JSON: &[&str] = &[
      again), `connected`, `playing`, `volume`, `first_seen`, `last_seen`, `preference` (first, usual, last \
      or never), `called` (just now, as it is missing), `next_call`, `calls_allowed` (by \
      `calls.enabled` and `calls.phones` of dotd.toml(5)), and `stream`, null while \
-     it does not play: `codec`, `rate`, `channels`, `channel_mode`, `max_bitpool`, and once sound \
+     it does not play: `codec`, `rate`, `channels`, `channel_mode`, `max_bitpool` (of SBC), and once sound \
      comes out `packets`, `lost`, `concealed_ms`, `underruns`, `buffer_ms`, `delay_ms`, \
      `drift_ppm`, `bit_rate`; and `hands_free`, null while it is not connected for calls: `voice` \
      (the codec while the sound of its calls comes here: CVSD, mSBC or LC3-SWB), `volume` (of its \

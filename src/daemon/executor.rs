@@ -11,11 +11,12 @@ use tokio::sync::{broadcast, mpsc};
 use super::calls::{Calls, LateRing, LateVoice};
 use super::logging;
 use super::timers::Timers;
-use crate::a2dp;
+use crate::a2dp::{self, Music};
 use crate::api::{Replies, StreamFigures};
 use crate::audio::{Audio, Role, StreamKey, StreamSpec};
 use crate::bluetooth::{Bluetooth, BluetoothError, MediaSocket};
 use crate::pcm::Meters;
+use crate::pcm::playout::Delay;
 use crate::policy::model::{StreamFormat, TransportId, Volume};
 use crate::policy::{Action, Event, Story, StreamAction};
 
@@ -38,6 +39,8 @@ pub(super) struct Streams {
     late: mpsc::UnboundedSender<Late>,
     /// How many questions for the socket of a transport are not answered yet.
     asked: HashMap<TransportId, usize>,
+    /// How long what is played next waits before it is heard.
+    delay: Delay,
 }
 
 /// A stream from its order on; its socket comes later.
@@ -213,8 +216,12 @@ impl Executor {
         let stream = socket
             .map_err(|error| error.to_string())
             .and_then(|socket| {
+                let music = Music {
+                    format: playing.format,
+                    delay: self.streams.delay,
+                };
                 let (fd, mtu) = (socket.fd, socket.read_mtu);
-                a2dp::Stream::start(transport.clone(), fd, mtu, playing.format, events)
+                a2dp::Stream::start(transport.clone(), fd, mtu, music, events)
                     .map_err(|error| error.to_string())
             });
         match stream {
@@ -255,14 +262,24 @@ fn spec(name: String, format: StreamFormat, volume: Volume) -> StreamSpec {
 }
 
 impl Streams {
-    pub(super) fn new(events: mpsc::Sender<Event>, late: mpsc::UnboundedSender<Late>) -> Self {
+    pub(super) fn new(
+        events: mpsc::Sender<Event>,
+        late: mpsc::UnboundedSender<Late>,
+        delay: Delay,
+    ) -> Self {
         Self {
             playing: HashMap::new(),
             figures: Figures::default(),
             events,
             late,
             asked: HashMap::new(),
+            delay,
         }
+    }
+
+    /// Has what is played from now on wait so long before it is heard.
+    pub(super) fn set_delay(&mut self, delay: Delay) {
+        self.delay = delay;
     }
 
     /// Returns a handle that reads the figures of whatever plays.

@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: DaemonArgs, settings: Settings) -> Result<(),
     let (snapshots, seen) = watch::channel(policy.snapshot());
     let (stories, _) = broadcast::channel(STORIES);
 
-    let streams = Streams::new(events.clone(), late.clone());
+    let streams = Streams::new(events.clone(), late.clone(), settings.delay);
     let figures = streams.figures();
     let started = Instant::now();
     let (mpris, players_on) = watch::channel(mpris_bus(&settings));
@@ -258,6 +258,7 @@ impl Speaker {
                     let wanted = settings.players.covers;
                     self.executor.bluetooth.fetch_covers(wanted);
                 }
+                self.executor.streams.set_delay(settings.delay);
                 let ring_tone = settings.ring_tone.clone();
                 self.executor.calls.set_ring_tone(ring_tone);
                 self.settings = settings.clone();

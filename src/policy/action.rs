@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::calls::event::HandsFreeOrder;
 use super::event::Timer;
 use super::model::{
-    Address, AttemptId, QuestionId, RequestId, SpeakerName, StreamFormat, TransportId, Volume,
+    Address, AttemptId, MusicCodec, QuestionId, RequestId, SpeakerName, StreamFormat, TransportId,
+    Volume,
 };
 use super::player::PlayerCommand;
 use super::rejection::Rejection;
@@ -69,6 +70,8 @@ pub enum RadioAction {
         id: String,
         /// How many endpoints of each codec to register.
         endpoints: u8,
+        /// The codecs, in the order in which phones are to see them.
+        codecs: Vec<MusicCodec>,
         /// Whether to offer hands-free as well.
         hands_free: bool,
     },

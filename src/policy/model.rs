@@ -259,6 +259,36 @@ pub struct AttemptId(pub u64);
 #[serde(transparent)]
 pub struct TransportId(pub String);
 
+/// A codec that phones may send their music in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MusicCodec {
+    /// Subband coding, which every A2DP device has.
+    Sbc,
+    /// MPEG-2 and MPEG-4 AAC, low complexity.
+    Aac,
+}
+
+impl MusicCodec {
+    /// All of them, in the order in which phones are offered them unless the admin wants another:
+    /// those first whose music sounds better at the rate that the radio carries.
+    pub const ALL: [Self; 2] = [Self::Aac, Self::Sbc];
+
+    /// Returns its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sbc => "SBC",
+            Self::Aac => "AAC",
+        }
+    }
+
+    /// Returns the one with this name, whatever its case.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|codec| codec.name().eq_ignore_ascii_case(name))
+    }
+}
+
 /// How the channels of an SBC stream are coded (A2DP 1.4, 4.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -307,20 +337,28 @@ pub enum StreamFormat {
         /// The largest bit pool the phone may use.
         max_bitpool: u8,
     },
+    /// MPEG-2 or MPEG-4 AAC, low complexity.
+    Aac {
+        /// Sampling rate in Hz: 44100 or 48000.
+        rate: u32,
+        /// Number of channels: 1 or 2.
+        channels: u8,
+    },
 }
 
 impl StreamFormat {
-    /// Returns the codec's name.
-    pub const fn codec(&self) -> &'static str {
+    /// Returns the codec.
+    pub const fn codec(&self) -> MusicCodec {
         match self {
-            Self::Sbc { .. } => "SBC",
+            Self::Sbc { .. } => MusicCodec::Sbc,
+            Self::Aac { .. } => MusicCodec::Aac,
         }
     }
 
     /// Returns the sampling rate in Hz.
     pub const fn rate(&self) -> u32 {
         match self {
-            Self::Sbc { rate, .. } => *rate,
+            Self::Sbc { rate, .. } | Self::Aac { rate, .. } => *rate,
         }
     }
 
@@ -328,18 +366,24 @@ impl StreamFormat {
     pub const fn channels(&self) -> u8 {
         match self {
             Self::Sbc { mode, .. } => mode.channels(),
+            Self::Aac { channels, .. } => *channels,
+        }
+    }
+
+    /// Returns how the channels are coded; AAC chooses that for each frame, and is plainly stereo.
+    pub const fn channel_mode(&self) -> ChannelMode {
+        match self {
+            Self::Sbc { mode, .. } => *mode,
+            Self::Aac { channels: 1, .. } => ChannelMode::Mono,
+            Self::Aac { .. } => ChannelMode::Stereo,
         }
     }
 }
 
 impl fmt::Display for StreamFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sbc { rate, mode, .. } => {
-                let khz = f64::from(*rate) / 1000.0;
-                write!(f, "SBC {khz} kHz {mode}")
-            }
-        }
+        let (codec, khz) = (self.codec().name(), f64::from(self.rate()) / 1000.0);
+        write!(f, "{codec} {khz} kHz {}", self.channel_mode())
     }
 }
 

@@ -198,6 +198,7 @@ impl Policy {
         out.radio(RadioAction::UseAdapter {
             id,
             endpoints: self.rules.endpoints(),
+            codecs: self.rules.codecs.clone(),
             hands_free: self.rules.calls,
         });
     }

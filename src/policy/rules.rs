@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Address, SpeakerName, Volume};
+use super::model::{Address, MusicCodec, SpeakerName, Volume};
 
 const START_VOLUME: Volume = percent(60);
 const RING_VOLUME: Volume = percent(50);
@@ -17,6 +17,10 @@ const fn percent(percent: u8) -> Volume {
         Some(volume) => volume,
         None => Volume::MAX,
     }
+}
+
+fn sbc_alone() -> Vec<MusicCodec> {
+    vec![MusicCodec::Sbc]
 }
 
 /// Which adapter to use when there are several.
@@ -113,6 +117,9 @@ pub struct Rules {
     pub reconnect_for: Duration,
     /// How many phones may be connected at once; each has an endpoint of each codec.
     pub max_connected: u8,
+    /// The codecs that phones may send their music in, best first.
+    #[serde(default = "sbc_alone")]
+    pub codecs: Vec<MusicCodec>,
     /// Who has the speaker when several phones play.
     #[serde(default)]
     pub takeover: TakeoverRule,
@@ -177,6 +184,7 @@ impl Default for Rules {
             open_when_nobody_is_trusted: true,
             reconnect_for: Duration::from_secs(15 * 60),
             max_connected: 3,
+            codecs: MusicCodec::ALL.to_vec(),
             takeover: TakeoverRule::default(),
             hold_for: Duration::from_secs(10),
             priority: Vec::new(),

@@ -61,7 +61,7 @@ impl Policy {
         if old.adapter != self.rules.adapter {
             self.take_adapter(out);
         }
-        let services = |rules: &Rules| (rules.endpoints(), rules.calls);
+        let services = |rules: &Rules| (rules.endpoints(), rules.codecs.clone(), rules.calls);
         if used == self.radio.address() && services(&old) != services(&self.rules) {
             self.services_changed(out);
         }

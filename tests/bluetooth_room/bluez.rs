@@ -277,12 +277,29 @@ impl Profiles {
 
 struct Media(Arc<Mutex<Registered>>, Arc<Notify>);
 
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "org.bluez.Error")]
+enum Refused {
+    #[zbus(error)]
+    Bus(zbus::Error),
+    AlreadyExists(String),
+}
+
 #[zbus::interface(name = "org.bluez.Media1")]
 impl Media {
-    fn register_endpoint(&self, path: OwnedObjectPath, properties: HashMap<String, OwnedValue>) {
+    fn register_endpoint(
+        &self,
+        path: OwnedObjectPath,
+        properties: HashMap<String, OwnedValue>,
+    ) -> Result<(), Refused> {
         let endpoint = (path.to_string(), properties);
-        self.0.lock().unwrap().endpoints.push(endpoint);
+        let mut registered = self.0.lock().unwrap();
+        if registered.endpoints.iter().any(|it| it.0 == endpoint.0) {
+            return Err(Refused::AlreadyExists("already exists".to_owned()));
+        }
+        registered.endpoints.push(endpoint);
         self.1.notify_waiters();
+        Ok(())
     }
 
     fn unregister_endpoint(&self, path: OwnedObjectPath) {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use dotd::bluetooth::{Bluetooth, CoverFolders, GatewaySocket};
 use dotd::policy::action::RadioAction;
 use dotd::policy::event::{Event, PhoneFacts, Question};
-use dotd::policy::model::{Address, AttemptId};
+use dotd::policy::model::{Address, AttemptId, MusicCodec};
 use tokio::sync::mpsc;
 
 use bluez::{Bluez, forge_unbonded, request_authorization};
@@ -101,10 +101,15 @@ impl Room {
     }
 
     fn use_adapter(&self, endpoints: u8) {
+        self.offer(&[MusicCodec::Sbc], endpoints);
+    }
+
+    fn offer(&self, codecs: &[MusicCodec], endpoints: u8) {
         let id = "hci0".to_owned();
         self.bluetooth.order(RadioAction::UseAdapter {
             id,
             endpoints,
+            codecs: codecs.to_vec(),
             hands_free: true,
         });
     }
@@ -290,6 +295,7 @@ fn a_daemon_that_does_not_listen_lets_nobody_in() {
         bluetooth.order(RadioAction::UseAdapter {
             id,
             endpoints,
+            codecs: vec![MusicCodec::Sbc],
             hands_free: true,
         });
         let name = bluez.room_with(1).await;
@@ -318,6 +324,35 @@ fn stopping_takes_everything_back() {
         bluez
             .registered(|it| it.profile.is_none().then_some(()))
             .await;
+    });
+}
+
+#[test]
+fn phones_see_the_best_codec_first_also_after_a_change() {
+    let name = "phones_see_the_best_codec_first_also_after_a_change";
+    with_bus(name, async |_| {
+        let bluez = Bluez::start().await;
+        let mut room = Room::start().await;
+        room.take_adapter(2).await;
+        let (aac, sbc) = (MusicCodec::Aac, MusicCodec::Sbc);
+        for (codecs, count, paths) in [
+            (&[sbc][..], 3, &["sbc0", "sbc1", "sbc2"][..]),
+            (&[sbc, aac], 1, &["sbc0_1", "aac0_1"]),
+            (&[aac, sbc], 2, &["aac0_2", "aac1_2", "sbc0_2", "sbc1_2"]),
+            (&[sbc], 2, &["sbc0_3", "sbc1_3"]),
+        ] {
+            room.offer(codecs, count);
+            let all: Vec<String> = paths
+                .iter()
+                .map(|path| format!("/org/dotd/endpoints/{path}"))
+                .collect();
+            bluez
+                .registered(|it: &bluez::Registered| {
+                    let there = it.endpoints.iter().map(|it| &it.0);
+                    there.eq(&all).then_some(())
+                })
+                .await;
+        }
     });
 }
 

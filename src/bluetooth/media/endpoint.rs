@@ -1,8 +1,8 @@
 //! A2DP sink endpoints: what phones see of our ears.
 //!
-//! Invariant: one endpoint carries one stream (BlueZ 5.82 refuses a second), so there is one for
-//! each phone that may be connected. They are registered one by one because phones try them in that
-//! order. Only bluetoothd may configure them.
+//! Invariant: one endpoint carries one stream (BlueZ 5.82 refuses a second), so there is one of each
+//! codec for each phone that may be connected. They are registered one by one because phones try them
+//! in that order: all of the best codec first. Only bluetoothd may configure them.
 
 use std::collections::HashMap;
 
@@ -10,28 +10,49 @@ use tokio::sync::mpsc;
 use zbus::message::Header;
 use zbus::zvariant::{ObjectPath, Value};
 
+use super::super::caps;
 use super::super::convert::{self, Properties};
 use super::super::error::BluetoothError;
 use super::super::picture::Configured;
-use super::super::sbc_caps;
 use super::super::session::Session;
 use super::super::watch::Word;
-use crate::policy::model::TransportId;
+use crate::policy::model::{MusicCodec, TransportId};
 
 /// The A2DP sink profile.
 const AUDIO_SINK: &str = "0000110b-0000-1000-8000-00805f9b34fb";
 
-/// SBC's codec number in A2DP.
-const SBC: u8 = 0;
-
 const MEDIA: &str = "org.bluez.Media1";
 
-/// Returns where BlueZ finds the endpoint with this number.
-pub(in super::super) fn path(number: u8) -> ObjectPath<'static> {
-    ObjectPath::from_string_unchecked(format!("/org/dotd/endpoints/sbc{number}"))
+/// The endpoints that an adapter is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Endpoints {
+    /// The codecs, in the order in which phones see them.
+    pub(in super::super) codecs: Vec<MusicCodec>,
+    /// How many of each.
+    pub(in super::super) each: u8,
+    /// How often there were others before. One that plays when it is taken back stays with BlueZ until
+    /// the music pauses, so the next of its kind is at another place.
+    pub(in super::super) generation: u32,
 }
 
-/// Makes the endpoints `0..count` of an adapter known to BlueZ; those it knows already stay.
+impl Endpoints {
+    /// Returns them in the order in which phones see them, each with where BlueZ finds it.
+    fn all(&self) -> impl Iterator<Item = (MusicCodec, ObjectPath<'static>)> {
+        let generation = match self.generation {
+            0 => String::new(),
+            generation => format!("_{generation}"),
+        };
+        let kinds = self.codecs.iter().copied();
+        let each = kinds.flat_map(|codec| (0..self.each).map(move |number| (codec, number)));
+        each.map(move |(codec, number)| {
+            let name = codec.name().to_lowercase();
+            let path = format!("/org/dotd/endpoints/{name}{number}{generation}");
+            (codec, ObjectPath::from_string_unchecked(path))
+        })
+    }
+}
+
+/// Makes the endpoints of an adapter known to BlueZ; those it knows already stay.
 ///
 /// # Errors
 /// When BlueZ takes one not.
@@ -39,14 +60,14 @@ pub(in super::super) async fn register(
     session: &Session,
     words: &mpsc::UnboundedSender<Word>,
     adapter: &str,
-    count: u8,
+    endpoints: &Endpoints,
 ) -> Result<(), BluetoothError> {
     let what = "take our audio endpoints";
-    for number in 0..count {
-        let path = path(number);
+    for (codec, path) in endpoints.all() {
         let endpoint = Endpoint {
             session: session.clone(),
             words: words.clone(),
+            codec,
         };
         // False when the object is there already, from an earlier life of bluetoothd.
         session
@@ -57,9 +78,9 @@ pub(in super::super) async fn register(
             .map_err(BluetoothError::refused(what))?;
         let properties = HashMap::from([
             ("UUID", Value::from(AUDIO_SINK)),
-            ("Codec", Value::from(SBC)),
+            ("Codec", Value::from(caps::number(codec))),
             ("DelayReporting", Value::from(true)),
-            ("Capabilities", Value::from(sbc_caps::offered().to_vec())),
+            ("Capabilities", Value::from(caps::offered(codec))),
         ]);
         let body = (path, properties);
         match media(session, what, adapter, "RegisterEndpoint", &body).await {
@@ -70,23 +91,25 @@ pub(in super::super) async fn register(
     Ok(())
 }
 
-/// Takes the endpoints `numbers` back from BlueZ. Those it does not know are left at that.
+/// Takes endpoints back from BlueZ. Those it does not know are left at that, and one that plays goes when
+/// it pauses.
 ///
 /// # Errors
-/// When BlueZ does not let go of one.
+/// When BlueZ does not let go of some: why not of the first.
 pub(in super::super) async fn unregister(
     session: &Session,
     adapter: &str,
-    numbers: std::ops::Range<u8>,
+    endpoints: &Endpoints,
 ) -> Result<(), BluetoothError> {
-    for number in numbers {
-        let what = "let our audio endpoints go";
-        match media(session, what, adapter, "UnregisterEndpoint", &path(number)).await {
+    let what = "let our audio endpoints go";
+    let mut done = Ok(());
+    for (_, path) in endpoints.all() {
+        match media(session, what, adapter, "UnregisterEndpoint", &path).await {
             Err(error) if error.says("org.bluez.Error.DoesNotExist") => {}
-            other => other?,
+            other => done = done.and(other),
         }
     }
-    Ok(())
+    done
 }
 
 async fn media<B>(
@@ -123,6 +146,7 @@ pub(in super::super) enum Refusal {
 struct Endpoint {
     session: Session,
     words: mpsc::UnboundedSender<Word>,
+    codec: MusicCodec,
 }
 
 impl Endpoint {
@@ -156,16 +180,15 @@ impl Endpoint {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<Vec<u8>, Refusal> {
         self.check_caller(&header)?;
-        match sbc_caps::select(&capabilities) {
-            Ok(chosen) => Ok(chosen.to_vec()),
-            Err(error) => {
-                tracing::warn!(
-                    ?capabilities,
-                    "a phone offers SBC that cannot be used: {error}"
-                );
-                Err(Refusal::InvalidArguments(error.to_string()))
-            }
-        }
+        let codec = self.codec.name();
+        let chosen = caps::select(self.codec, &capabilities);
+        chosen.map_err(|error| {
+            tracing::warn!(
+                ?capabilities,
+                "a phone offers {codec} that cannot be used: {error}"
+            );
+            Refusal::InvalidArguments(error.to_string())
+        })
     }
 
     /// Takes the configuration that the phone, or we, have chosen.
@@ -176,7 +199,7 @@ impl Endpoint {
         #[zbus(header)] header: Header<'_>,
     ) -> Result<(), Refusal> {
         self.check_caller(&header)?;
-        let configured = configured(&transport, properties).inspect_err(|error| {
+        let configured = configured(self.codec, &transport, properties).inspect_err(|error| {
             tracing::warn!(%transport, "a phone configured a stream that cannot be played: {error}");
         });
         self.tell(Word::Opened(configured.map_err(Refusal::InvalidArguments)?));
@@ -200,14 +223,17 @@ impl Endpoint {
 }
 
 /// Reads what BlueZ says of a new transport, or why it cannot be used.
-fn configured(path: &str, properties: Properties) -> Result<Configured, String> {
+fn configured(codec: MusicCodec, path: &str, properties: Properties) -> Result<Configured, String> {
     let (_, phone) = convert::device_of(path).ok_or("the transport belongs to no device")?;
-    let codec = convert::property::<u8>(&properties, "Codec").ok_or("no codec is named")?;
-    if codec != SBC {
-        return Err(format!("codec {codec} was configured on an SBC endpoint"));
+    let number = convert::property::<u8>(&properties, "Codec").ok_or("no codec is named")?;
+    if number != caps::number(codec) {
+        let codec = codec.name();
+        return Err(format!(
+            "codec {number} was configured on an endpoint for {codec}"
+        ));
     }
     let configuration = convert::bytes(&properties, "Configuration").ok_or("no configuration")?;
-    let format = sbc_caps::parse(&configuration).map_err(|error| error.to_string())?;
+    let format = caps::parse(codec, &configuration).map_err(|error| error.to_string())?;
     Ok(Configured {
         transport: TransportId(path.to_owned()),
         phone,
@@ -228,7 +254,7 @@ mod tests {
     fn a_configuration_names_phone_and_format() {
         let joint = vec![0x21_u8, 0x15, 2, 53];
         let told = properties([("Codec", 0_u8.into()), ("Configuration", joint.into())]);
-        let configured = configured(FD3, told).unwrap();
+        let configured = configured(MusicCodec::Sbc, FD3, told).unwrap();
         assert_eq!(configured.transport.0, FD3);
         assert_eq!(
             configured.phone,
@@ -242,6 +268,26 @@ mod tests {
                 max_bitpool: 53,
             }
         );
+    }
+
+    #[test]
+    fn phones_see_all_endpoints_of_the_best_codec_first() {
+        let mut endpoints = Endpoints {
+            codecs: vec![MusicCodec::Aac, MusicCodec::Sbc],
+            each: 2,
+            generation: 0,
+        };
+        let paths = |endpoints: &Endpoints| {
+            let paths = endpoints.all().map(|(_, path)| path.to_string());
+            paths.collect::<Vec<_>>()
+        };
+        let below = |name: &str| format!("/org/dotd/endpoints/{name}");
+        assert_eq!(
+            paths(&endpoints),
+            ["aac0", "aac1", "sbc0", "sbc1"].map(below)
+        );
+        endpoints.generation = 2;
+        assert_eq!(paths(&endpoints)[2], below("sbc0_2"));
     }
 
     #[test]
@@ -267,7 +313,7 @@ mod tests {
                 "2 values for the sampling rate",
             ),
         ] {
-            let error = configured(path, told).unwrap_err();
+            let error = configured(MusicCodec::Sbc, path, told).unwrap_err();
             assert!(error.contains(reason), "{error}");
         }
     }

@@ -12,9 +12,11 @@ pub struct Aims {
     pub first: Nanos,
     /// No stream waits less.
     pub least: Nanos,
-    /// No stream waits longer; the ring has to hold more. A packet later than this could not be
-    /// waited for: what comes with it is another stretch of sound.
+    /// No stream waits longer; the ring has to hold more.
     pub last: Nanos,
+    /// A packet later than this could not be waited for: what comes with it is another stretch of
+    /// sound.
+    pub pause: Nanos,
     /// For decoding, and for threads that wake up late.
     pub safety: Nanos,
     /// How fast the target falls, in parts per million of the time that passes.
@@ -24,13 +26,82 @@ pub struct Aims {
     pub bend_ppm: f64,
 }
 
+/// How long music waits before it is heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delay {
+    /// No longer than it has to, and then less than is safe with a phone far away.
+    Low,
+    /// No longer than it has to.
+    #[default]
+    Balanced,
+    /// Long enough for whatever the air does in an ordinary home.
+    Robust,
+    /// So many milliseconds, [`Self::SHORTEST`] to [`Self::LONGEST`], whatever is missed.
+    Fixed(u16),
+}
+
+impl Delay {
+    /// The shortest that can be asked for, in milliseconds.
+    pub const SHORTEST: u16 = 10;
+    /// The longest.
+    pub const LONGEST: u16 = 300;
+
+    /// Makes one of so many milliseconds, if it can be had.
+    pub fn fixed(milliseconds: u16) -> Option<Self> {
+        (Self::SHORTEST..=Self::LONGEST)
+            .contains(&milliseconds)
+            .then_some(Self::Fixed(milliseconds))
+    }
+
+    /// Returns what is aimed at for it.
+    pub fn aims(self) -> Aims {
+        match self {
+            Self::Low => Aims::LOW,
+            Self::Balanced => Aims::MUSIC,
+            Self::Robust => Aims::ROBUST,
+            Self::Fixed(milliseconds) => {
+                let length = Nanos::from(milliseconds) * MILLISECOND;
+                Aims {
+                    first: length,
+                    least: length,
+                    last: length,
+                    ..Aims::MUSIC
+                }
+            }
+        }
+    }
+}
+
 impl Aims {
+    /// For music that goes with pictures, from a phone nearby: what comes later than usual is missed
+    /// once, and waited for from then on.
+    pub const LOW: Self = Self {
+        first: 25 * MILLISECOND,
+        least: 10 * MILLISECOND,
+        last: 150 * MILLISECOND,
+        fall_ppm: 450,
+        ..Self::MUSIC
+    };
+
+    /// For music from behind a wall: packets of a fifth of a second are not missed, however rarely
+    /// they come so late.
+    pub const ROBUST: Self = Self {
+        first: 200 * MILLISECOND,
+        least: 200 * MILLISECOND,
+        last: 300 * MILLISECOND,
+        pause: 300 * MILLISECOND,
+        safety: 5 * MILLISECOND,
+        fall_ppm: 200,
+        ..Self::MUSIC
+    };
+
     /// For music: packets of 10 to 30 ms in bursts, through air that was clean for a minute and need
     /// not stay so, and ears that notice a pace.
     pub const MUSIC: Self = Self {
         first: 40 * MILLISECOND,
         least: 20 * MILLISECOND,
         last: 250 * MILLISECOND,
+        pause: 250 * MILLISECOND,
         safety: 3 * MILLISECOND,
         fall_ppm: 400,
         bend_ppm: 500.0,
@@ -43,6 +114,7 @@ impl Aims {
         first: 12 * MILLISECOND,
         least: 4 * MILLISECOND,
         last: 100 * MILLISECOND,
+        pause: 100 * MILLISECOND,
         safety: 3 * MILLISECOND,
         fall_ppm: 1000,
         bend_ppm: 1500.0,
@@ -55,9 +127,15 @@ mod tests {
 
     #[test]
     fn aims_can_be_reached() {
-        for aims in [Aims::MUSIC, Aims::VOICE] {
+        let fixed =
+            [Delay::SHORTEST, 80, Delay::LONGEST].map(|length| Delay::fixed(length).unwrap());
+        let delays = [Delay::Low, Delay::Balanced, Delay::Robust];
+        let music = delays.into_iter().chain(fixed).map(Delay::aims);
+        for aims in music.chain([Aims::VOICE]) {
             assert!(aims.least <= aims.first && aims.first <= aims.last);
+            assert!(aims.pause >= aims.last.min(Aims::MUSIC.pause));
             assert!(aims.bend_ppm > aims.fall_ppm as f64);
         }
+        assert_eq!(Delay::fixed(9).or(Delay::fixed(301)), None);
     }
 }

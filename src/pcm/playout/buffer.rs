@@ -75,7 +75,7 @@ impl Controller {
         let paused = self
             .baseline
             .value()
-            .is_some_and(|base| line - base > self.aims.last);
+            .is_some_and(|base| line - base > self.aims.pause);
         if paused {
             self.baseline = Baseline::default();
         }

@@ -18,7 +18,7 @@ mod servo;
 
 use std::sync::Arc;
 
-pub use aims::Aims;
+pub use aims::{Aims, Delay};
 pub use buffer::{Controller, Orders, Playout};
 pub use link::Link;
 pub use player::Player;

@@ -1,7 +1,7 @@
 //! The adapter and its links, from coming up to going away.
 
 use super::*;
-use crate::policy::model::AdapterChoice;
+use crate::policy::model::{AdapterChoice, MusicCodec};
 
 #[test]
 fn an_unplugged_adapter_does_not_open_pairing_again() {
@@ -32,6 +32,7 @@ fn an_adapter_comes_up_step_by_step() {
             RadioAction::UseAdapter {
                 id: "hci0".into(),
                 endpoints: 3,
+                codecs: vec![MusicCodec::Aac, MusicCodec::Sbc],
                 hands_free: true,
             },
             RadioAction::PowerOn
@@ -377,6 +378,7 @@ fn another_adapter_is_taken_when_the_file_names_another() {
     let used = RadioAction::UseAdapter {
         id: "hci1".into(),
         endpoints: 3,
+        codecs: vec![MusicCodec::Aac, MusicCodec::Sbc],
         hands_free: true,
     };
     assert!(life.radio().contains(&used));
@@ -461,4 +463,24 @@ fn services_that_change_with_the_choice_of_the_same_adapter_are_offered() {
         )
     };
     assert!(life.radio().iter().any(order));
+}
+
+#[test]
+fn other_codecs_are_offered_at_once() {
+    let mut life = Life::ready();
+    life.orders.clear();
+    let offered = |life: &mut Life| {
+        life.radio().into_iter().find_map(|order| match order {
+            RadioAction::UseAdapter { codecs, .. } => Some(codecs),
+            _ => None,
+        })
+    };
+    life.tell(Event::ConfigLoaded(Rules::default()));
+    assert_eq!(offered(&mut life), None, "nothing changed");
+    let codecs = vec![MusicCodec::Sbc];
+    life.tell(Event::ConfigLoaded(Rules {
+        codecs: codecs.clone(),
+        ..Rules::default()
+    }));
+    assert_eq!(offered(&mut life), Some(codecs));
 }

@@ -11,15 +11,15 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import struct
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from bumble import a2dp, avc, avctp, avdtp, avrcp, l2cap
 from bumble.rtp import MediaPacket
-from labkit.phone import loop
+from labkit.phone import codings, loop
+from labkit.phone.codings import CODECS, Coding
 from labkit.phone.events import EventLog
 from labkit.phone.handset import Bonds, Handset
-from labkit.phone.source import chosen_sbc, sbc_capabilities
 from labkit.radio import SPEAKER_ADDRESS, Radio
 from labkit.sbc import Sbc
 
@@ -30,7 +30,7 @@ TARGET_RECORD = 0x00010002
 
 
 class Speaker:
-    """A speaker with `sinks` SBC endpoints, delay reporting and absolute volume."""
+    """A speaker with `sinks` endpoints of each codec, delay reporting and absolute volume."""
 
     def __init__(
         self,
@@ -38,12 +38,13 @@ class Speaker:
         sinks: int = 1,
         delay_ms: float = 123.4,
         bonds: Bonds | None = None,
+        codecs: Sequence[str] = ("sbc",),
     ) -> None:
         self.address = SPEAKER_ADDRESS
         self.log = EventLog()
-        self.sbc: Sbc | None = None
+        self.coding: Coding | None = None
         self.packets: list[MediaPacket] = []
-        self._sinks = sinks
+        self._sinks = [CODECS[each] for each in codecs for _ in range(sinks)]
         self._bonds = bonds
         self._delay = round(delay_ms * 10)
         self._watching: list[concurrent.futures.Future[None]] = []
@@ -74,8 +75,8 @@ class Speaker:
 
     def _signalling(self, protocol: avdtp.Protocol) -> None:
         self.protocol = protocol
-        for _ in range(self._sinks):
-            sink = protocol.add_sink(sbc_capabilities(None))
+        for codec in self._sinks:
+            sink = protocol.add_sink(codings.capabilities(codec, None))
             sink.capabilities = [
                 *sink.capabilities,
                 avdtp.ServiceCapabilities(avdtp.AVDTP_DELAY_REPORTING_SERVICE_CATEGORY),
@@ -86,7 +87,7 @@ class Speaker:
                 sink.on(what, lambda what=what: self.log.add("sink", did=what))
 
     def _configured(self, sink: avdtp.LocalSink) -> None:
-        self.sbc = next(filter(None, map(chosen_sbc, sink.configuration)))
+        self.coding = next(filter(None, map(codings.chosen, sink.configuration)))
         self.packets.clear()
         report = avdtp.DelayReport_Command(sink.stream.remote_endpoint.seid, self._delay)
 
@@ -108,9 +109,9 @@ class Speaker:
         (source,) = await protocol.discover_remote_endpoints()
         sink = protocol.local_endpoints[0]
         transport = avdtp.ServiceCapabilities(avdtp.AVDTP_MEDIA_TRANSPORT_SERVICE_CATEGORY)
-        sink.configuration = [transport, sbc_capabilities(sbc)]
+        sink.configuration = [transport, codings.capabilities(Sbc, sbc)]
         stream = await protocol.create_stream(sink, source)
-        self.sbc = sbc
+        self.coding = sbc
         await stream.open()
         stream.rtp_channel.sink = sink.on_avdtp_packet
         stream.rtp_channel.on("close", stream.on_l2cap_channel_close)
@@ -207,7 +208,7 @@ class Speaker:
     @property
     def heard(self) -> list[bytes]:
         """The SBC frames received since the stream was configured."""
-        size = self.sbc.frame_bytes
+        size = self.coding.frame_bytes
         frames = []
         for packet in self.packets:
             assert len(packet.payload) == 1 + packet.payload[0] * size

@@ -38,7 +38,7 @@ def wait_stream(phone: Phone, state: str, **more) -> None:
 def test_connect_opens_what_a_phone_opens(phone, speaker):
     phone.connect()
     assert states(phone) == ["configured", "open"]
-    assert speaker.sbc == Sbc()
+    assert speaker.coding == Sbc()
     assert phone.wait_event("delay-report").details["ms"] == 123.4
     opened = [e.details["name"] for e in phone.events if e.kind == "profile" and e.details["open"]]
     assert opened == ["a2dp", "avrcp"]
@@ -65,7 +65,7 @@ def test_the_speaker_hears_what_the_phone_plays(phone, speaker, sbc):
         allocation=sbc.allocation,
     ).wait()
     wait_stream(phone, "suspended")  # Nothing is on its way any more.
-    assert speaker.sbc == sbc
+    assert speaker.coding == sbc
     assert played.sent == len(played.packets) and played.dropped == 0
     heard = sbc.decode(speaker.heard)
     delay = 9 * sbc.subbands + 1
@@ -116,7 +116,7 @@ def test_the_phone_suspends_after_the_piece(phone):
 def test_other_parameters_configure_the_stream_anew(phone, speaker):
     phone.play(signals.tone(seconds=0.3)).wait()
     phone.play(signals.tone(seconds=0.3), rate=48000, channels="stereo", bitpool=40).wait()
-    assert speaker.sbc == Sbc(48000, "stereo", 16, 8, "loudness", 40)
+    assert speaker.coding == Sbc(48000, "stereo", 16, 8, "loudness", 40)
     assert states(phone).count("configured") == 2
 
 
@@ -145,7 +145,7 @@ def test_a_phone_that_was_called_may_choose_other_parameters(phone, speaker):
     phone.disconnect()
     speaker.call(phone.address, Sbc(bitpool=35))
     phone.play(signals.tone(seconds=0.3), bitpool=53).wait()
-    assert speaker.sbc == Sbc()
+    assert speaker.coding == Sbc()
 
 
 def test_music_the_speaker_ended_says_so_and_can_be_played_again(phone, speaker):

@@ -16,9 +16,9 @@ for what phones made with `calls=` can do besides. What a phone saw is in `phone
     paired              address; "authenticated" when it was without bonding
     channel-refused     psm, result (L2CAP)
     profile             name ("a2dp", "avrcp", or "covers": a session for them), open
-    endpoints           sbc_sinks: {seid: in use}
+    endpoints           codec ("sbc", "aac"), sinks: {seid: in use}
     stream              state ("configured", "open", "streaming", "suspended", "closed",
-                        "aborted"), and sbc, seid, mtu, by ("phone", "speaker") where known
+                        "aborted"), and coding, seid, mtu, by ("phone", "speaker") where known
     endpoint-not-released  seid: still in use two seconds after it was closed
     delay-report        ms
     playback-ended      packets, failure

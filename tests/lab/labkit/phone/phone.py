@@ -6,7 +6,7 @@ what the phone tried, what came back, and the last things it saw.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,8 +16,10 @@ from bumble.avctp import AVCTP_PSM
 from bumble.avdtp import AVDTP_PSM
 from bumble.core import BT_HANDSFREE_SERVICE
 
+from labkit.aac import Aac, Layout
 from labkit.phone import loop
 from labkit.phone.calling import Calling
+from labkit.phone.codings import Coding
 from labkit.phone.events import Event, EventLog, PhoneError
 from labkit.phone.handset import Confirm, Found, Handset, Io
 from labkit.phone.listening import Listening
@@ -45,7 +47,8 @@ class Phone(Calling, Listening):
     With `calls` ("iphone", "android", "android-swb", "plain", or a `Model` of one's own) it is a
     hands-free gateway too, see calling.py; without, the speaker finds music on it and nothing else.
     Without `absolute_volume` it is an old phone: its slider and the speaker's know nothing of each
-    other. With `covers` its tracks may have some (covers.py). What its player app can do is in
+    other. With `covers` its tracks may have some (covers.py). `codecs` are those of its music, the one
+    that it likes best first: an iPhone has ("aac", "sbc"). What its player app can do is in
     listening.py.
     """
 
@@ -59,8 +62,10 @@ class Phone(Calling, Listening):
         calls: str | Model | None = None,
         absolute_volume: bool = True,
         covers: bool = False,
+        codecs: Sequence[str] = ("sbc",),
     ) -> None:
         self.name = name
+        self._codecs = codecs
         self.address = address or radio.next_phone_address()
         self._log = EventLog()
         self._controller = radio.attach(self.address)
@@ -76,7 +81,7 @@ class Phone(Calling, Listening):
         self, io: Io, confirm: Confirm, model: Model | None, absolute_volume: bool, covers: bool
     ) -> None:
         self._handset = Handset(self.name, io, confirm, self._log)
-        self._player = Player(self._handset, self._log, absolute_volume, covers)
+        self._player = Player(self._handset, self._log, absolute_volume, covers, self._codecs)
         if model is not None:
             self._telephone = Telephone(self._handset, self._log, model)
             self._telephone.on_use = self._player.rest
@@ -253,13 +258,14 @@ class Phone(Calling, Listening):
     def play(
         self,
         source: Signal | np.ndarray | str | Path,
-        codec: str = "sbc",
+        codec: str | None = None,
         rate: int | None = None,
-        channels: Channels = "joint",
+        channels: Channels | Layout | None = None,
         blocks: int = 16,
         subbands: int = 8,
         bitpool: int = 53,
         allocation: Allocation = "loudness",
+        bit_rate: int = 256_000,
         seconds: float | None = None,
         frames_per_packet: int | None = None,
         announced: bool = True,
@@ -269,26 +275,42 @@ class Phone(Calling, Listening):
         """Starts playing and returns at once; `wait()` on the result for the end.
 
         Connects first when it has to, and configures the stream anew when the parameters differ.
-        `rate` is the stream's; without it the sound's own. `seconds` cuts the sound short. What is
-        not `announced`, such as the ping of a message, is none of its player's. What is `endless` is
-        played over and over, until somebody ends it.
+        Without a `codec` it is the one that the phone likes best; `blocks` to `allocation` are SBC's,
+        `bit_rate` is AAC's. `rate` is the stream's; without it the sound's own. `seconds` cuts the
+        sound short. What is not `announced`, such as the ping of a message, is none of its player's.
+        What is `endless` is played over and over, until somebody ends it; AAC clicks at each turn.
         """
-        if codec != "sbc":
-            raise self._error(f"has no codec {codec!r}, only 'sbc'")
+        codec = codec or self._codecs[0]
+        if codec not in self._codecs:
+            raise self._error(f"has no codec {codec!r}, only {', '.join(self._codecs)}")
         sound = as_signal(source, rate)
-        sbc = Sbc(rate or sound.rate, channels, blocks, subbands, allocation, bitpool)
-        pcm = sound.at(sbc.rate).pcm(sbc.channel_count)
+        coding: Coding
+        if codec == "aac":
+            coding = Aac(rate or sound.rate, channels or "stereo", bit_rate)
+        else:
+            stream = rate or sound.rate, channels or "joint"
+            coding = Sbc(*stream, blocks, subbands, allocation, bitpool)
+        pcm = sound.at(coding.rate).pcm(coding.channel_count)
         if seconds is not None:
-            pcm = pcm[: round(seconds * sbc.rate)]
-        tail = ((0, _TAIL_FRAMES * sbc.frame_samples + -len(pcm) % sbc.frame_samples), (0, 0))
-        frames = sbc.encode(np.pad(pcm, tail))
+            pcm = pcm[: round(seconds * coding.rate)]
+        tail = _TAIL_FRAMES * coding.frame_samples + -len(pcm) % coding.frame_samples
+        frames = coding.encode(np.pad(pcm, ((0, tail), (0, 0))))
         if endless:
             frames = frames[:-_TAIL_FRAMES] + frames[-1:]
         address = self._address(None)
         start = self._player.play(
-            address, sbc, frames, frames_per_packet, timeout, announced, endless
+            address, coding, frames, frames_per_packet, timeout, announced, endless
         )
         return self._do(f"play to {address}", start, timeout)
+
+    @property
+    def coding(self) -> Coding | None:
+        """What the open stream is coded in."""
+        return self._player.source.coding
+
+    def sinks(self, timeout: float = 5.0) -> list[str]:
+        """Asks the connected speaker for the codecs of its endpoints, in their order."""
+        return self._do("ask for endpoints", self._player.source.sinks(), timeout)
 
     def suspend(self, timeout: float = 5.0) -> None:
         """Pauses the piece and suspends the stream."""

@@ -20,16 +20,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit import clock
+from labkit.aac import Aac
+from labkit.phone.codings import Coding
 from labkit.phone.events import EventLog, PhoneError
-from labkit.sbc import Sbc
 
 _PAYLOAD_TYPE = 96
 _SSRC = 1
 LINGER = 2.0
 """Seconds of silence a player sends after a piece before it suspends the stream."""
-
-_MOST_FRAMES = 15
-"""The media payload header has four bits for the number of frames."""
 
 
 @dataclass(frozen=True)
@@ -54,34 +52,32 @@ class Packet:
 class Playback:
     """A running, suspended or finished transmission of one piece of sound.
 
-    Made by `Phone.play`; `silent_frame` fills its last packet and follows it. An `endless` one is
-    sent over and over without its last frame, the silent one. `transmit` belongs to the phones'
-    thread, the rest to the test's.
+    Made by `Player.play` of what is due together (codings.units); `silence` follows it. An `endless`
+    one is sent over and over. `transmit` belongs to the phones' thread, the rest to the test's.
     """
 
     def __init__(
         self,
-        sbc: Sbc,
-        frames: list[bytes],
-        silent_frame: bytes,
-        frames_per_packet: int,
+        coding: Coding,
+        units: list[list[bytes]],
+        silence: list[bytes],
+        unit_samples: int,
         quality: Callable[[], LinkQuality],
         log: EventLog,
         endless: bool = False,
     ) -> None:
-        self.sbc = sbc
+        self.coding = coding
         self.packets: list[Packet] = []
         self.failure: str | None = None
-        if endless:
-            frames = frames[:-1] * frames_per_packet  # Whole packets, so there is no padding.
-        padding = [silent_frame] * (-len(frames) % frames_per_packet)
-        self._payloads = packetize(frames + padding, frames_per_packet)
-        (self._silence,) = packetize([silent_frame] * frames_per_packet, frames_per_packet)
-        self._packet_samples = frames_per_packet * sbc.frame_samples
+        self._units = units
+        self._marks = isinstance(coding, Aac)
+        self._silence = silence
+        self._unit_samples = unit_samples
         self._endless = endless
         self._quality = quality
         self._log = log
         self._next = 0
+        self._sequence = 0
         self._segments: list[tuple[int, float]] = []
         self._ended = threading.Event()
 
@@ -89,12 +85,16 @@ class Playback:
     def seconds(self) -> float:
         """How long the whole piece plays, or how soon an endless one is sent again from its
         beginning."""
-        return len(self._payloads) * self._packet_samples / self.sbc.rate
+        return len(self._units) * self._unit_samples / self.coding.rate
 
     @property
     def finished(self) -> bool:
         """Every packet has been sent, or nothing more will be."""
         return self._ended.is_set()
+
+    @property
+    def _count(self) -> int:
+        return sum(map(len, self._units))
 
     @property
     def sent(self) -> int:
@@ -120,7 +120,7 @@ class Playback:
         """The monotonic time at which this sample of the piece was due."""
         for first, start in reversed(self._segments):
             if sample >= first:
-                return start + (sample - first) / self.sbc.rate
+                return start + (sample - first) / self.coding.rate
         raise PhoneError(f"sample {sample} was not sent: the stream never started")
 
     def wait(self, timeout: float | None = None) -> Playback:
@@ -128,12 +128,12 @@ class Playback:
         limit = self.seconds + 10 if timeout is None else timeout
         if not self._ended.wait(clock.host(limit)):
             raise PhoneError(
-                f"only {len(self.packets)} of {len(self._payloads)} packets were due in "
+                f"only {len(self.packets)} of {self._count} packets were due in "
                 f"{limit:g} s (suspended and not resumed?)"
             )
         if self.failure:
             raise PhoneError(
-                f"playing ended after {len(self.packets)} of {len(self._payloads)} packets: "
+                f"playing ended after {len(self.packets)} of {self._count} packets: "
                 f"{self.failure}"
             )
         return self
@@ -149,27 +149,38 @@ class Playback:
         """Sends what is left, on schedule, and then silence for a while, as players do; cancel it
         to suspend. Returns False when the media channel is gone."""
         first, start = self._next, clock.now()
-        self._segments.append((first * self._packet_samples, start))
-        last = len(self._payloads) + int(LINGER * self.sbc.rate / self._packet_samples)
+        self._segments.append((first * self._unit_samples, start))
+        last = len(self._units) + int(LINGER * self.coding.rate / self._unit_samples)
         released = start
         while self._endless or self._next < last:
             index = self._next
-            sounds = self._endless or index < len(self._payloads)
-            if index == len(self._payloads) and not self._endless:
+            sounds = self._endless or index < len(self._units)
+            if index == len(self._units) and not self._endless:
                 self.end()
-            due = start + (index - first) * self._packet_samples / self.sbc.rate
-            lost, delay = fate(self._quality(), index)
+            due = start + (index - first) * self._unit_samples / self.coding.rate
+            _, delay = fate(self._quality(), self._sequence)
             released = max(released, due + delay)
             await _sleep_until(released)
-            payload = self._payloads[index % len(self._payloads)] if sounds else self._silence
-            sent = None
-            if not lost:
-                if not send(rtp_packet(index, self._packet_samples, payload)):
+            unit = self._units[index % len(self._units)] if sounds else self._silence
+            for part, payload in enumerate(unit):
+                marked = self._marks and part == len(unit) - 1
+                if not self._send(send, payload, marked, due if sounds else None):
                     return False
-                sent = clock.now()
-            if sounds:
-                self.packets.append(Packet(index, index * self._packet_samples, due, sent))
             self._next += 1
+        return True
+
+    def _send(
+        self, send: Callable[[bytes], bool], payload: bytes, marked: bool, due: float | None
+    ) -> bool:
+        """Sends one packet, if the air does not lose it."""
+        lost, _ = fate(self._quality(), self._sequence)
+        sample = self._next * self._unit_samples
+        if not lost and not send(rtp_packet(self._sequence, sample, payload, marked)):
+            return False
+        if due is not None:
+            sent = None if lost else clock.now()
+            self.packets.append(Packet(self._sequence, sample, due, sent))
+        self._sequence += 1
         return True
 
 
@@ -180,26 +191,11 @@ def fate(quality: LinkQuality, index: int) -> tuple[bool, float]:
     return lost, dice.random() * quality.jitter_ms / 1000
 
 
-def packetize(frames: list[bytes], frames_per_packet: int) -> list[bytes]:
-    """Groups frames into media payloads with A2DP's one-byte SBC header."""
-    return [
-        bytes([len(group)]) + b"".join(group)
-        for group in (
-            frames[start : start + frames_per_packet]
-            for start in range(0, len(frames), frames_per_packet)
-        )
-    ]
-
-
-def most_frames(sbc: Sbc, payload_size: int) -> int:
-    """How many frames fit one packet: phones fill it."""
-    return max(1, min(_MOST_FRAMES, (payload_size - 1) // sbc.frame_bytes))
-
-
-def rtp_packet(index: int, packet_samples: int, payload: bytes) -> bytes:
+def rtp_packet(sequence: int, sample: int, payload: bytes, marked: bool = False) -> bytes:
     """Wraps a media payload in RTP; the timestamp counts samples."""
-    timestamp = index * packet_samples & 0xFFFFFFFF
-    return struct.pack(">BBHII", 0x80, _PAYLOAD_TYPE, index & 0xFFFF, timestamp, _SSRC) + payload
+    kind = _PAYLOAD_TYPE | marked << 7
+    header = struct.pack(">BBHII", 0x80, kind, sequence & 0xFFFF, sample & 0xFFFFFFFF, _SSRC)
+    return header + payload
 
 
 async def _sleep_until(moment: float) -> None:

@@ -9,7 +9,7 @@ Only one operation at a time touches the stream.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from bumble.avrcp import PlayStatus
@@ -17,12 +17,13 @@ from bumble.avdtp import State
 from bumble.core import BaseBumbleError
 
 from labkit import clock
+from labkit.phone import codings
+from labkit.phone.codings import Coding
 from labkit.phone.events import EventLog, PhoneError
 from labkit.phone.handset import Handset
-from labkit.phone.playback import LinkQuality, Playback, most_frames
+from labkit.phone.playback import LinkQuality, Playback
 from labkit.phone.remote import RemoteControl
 from labkit.phone.source import A2dpSource
-from labkit.sbc import Sbc
 
 _BACKGROUND_SECONDS = 10.0
 
@@ -31,11 +32,16 @@ class Player:
     """The phone's player and the profiles it plays over."""
 
     def __init__(
-        self, handset: Handset, log: EventLog, absolute_volume: bool = True, covers: bool = False
+        self,
+        handset: Handset,
+        log: EventLog,
+        absolute_volume: bool = True,
+        covers: bool = False,
+        codecs: Sequence[str] = ("sbc",),
     ) -> None:
         self._handset = handset
         self._log = log
-        self.source = A2dpSource(handset, log)
+        self.source = A2dpSource(handset, log, codecs)
         self.remote = RemoteControl(handset, log, absolute_volume, covers)
         self.quality = LinkQuality()
         self.playback: Playback | None = None
@@ -56,7 +62,7 @@ class Player:
         link = await self._handset.reach(address, timeout)
         await self.source.connect(link)
         if self.source.state == State.IDLE:
-            await self.source.open(Sbc())
+            await self.source.open_best()
         if self.remote.lateness is None:
             await self.remote.connect(link)
         else:
@@ -65,7 +71,7 @@ class Player:
     async def play(
         self,
         address: str,
-        sbc: Sbc,
+        coding: Coding,
         frames: list[bytes],
         per_packet: int | None,
         timeout: float,
@@ -80,15 +86,28 @@ class Player:
             await self._stop_sending()
             if self._handset.link is None or self.source.protocol is None:
                 await self.connect(address, timeout)
-            await self.source.open(sbc)
-            per_packet = per_packet or most_frames(sbc, self.source.payload_size)
-            self.playback = Playback(
-                sbc, frames, frames[-1], per_packet, lambda: self.quality, self._log, endless
-            )
+            await self.source.open(coding)
+            self.playback = self._piece(coding, frames, per_packet, endless)
             self._announced = announced
             await self.source.start()
             self._send(self.playback)
             return self.playback
+
+    def _piece(
+        self, coding: Coding, frames: list[bytes], per_packet: int | None, endless: bool
+    ) -> Playback:
+        """Packs a piece for the stream that is open; its last frame is silent, fills its last packet
+        and follows it, unless there is no end."""
+        size = self.source.payload_size
+        per_packet = per_packet or codings.most_frames(coding, size)
+        silent = [frames[-1]] * per_packet
+        if endless:
+            frames = frames[:-1] * per_packet  # Whole packets, so there is no padding.
+        frames = frames + silent[: -len(frames) % per_packet]
+        (silence,) = codings.units(coding, silent, per_packet, size)
+        units = codings.units(coding, frames, per_packet, size)
+        samples = per_packet * coding.frame_samples
+        return Playback(coding, units, silence, samples, lambda: self.quality, self._log, endless)
 
     async def suspend(self) -> None:
         """Pauses: stops sending, then suspends the stream."""

@@ -1,27 +1,29 @@
 """The music half of a virtual phone: an A2DP source over AVDTP, whichever side connects it.
 
-Runs on the phones' thread. One SBC source endpoint, all parameters, delay reporting; one stream.
+Runs on the phones' thread. One source endpoint for each codec, with all its parameters and delay
+reporting; one stream.
 
 Invariants: `stream` is the only stream and belongs to the only signalling channel; a stream is
-configured with exactly the `Sbc` in `sbc`, also when the speaker chose it.
+configured with exactly what is in `coding`, also when the speaker chose it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from bumble import a2dp, avdtp, core, l2cap
-from bumble.a2dp import SbcMediaCodecInformation as SbcInformation
 from bumble.avdtp import State
 from bumble.core import UUID
 from bumble.device import Connection
 from bumble.sdp import SDP_SERVICE_CLASS_ID_LIST_ATTRIBUTE_ID, Client
 
 from labkit import clock
+from labkit.phone import codings
+from labkit.phone.codings import CODECS, Coding
 from labkit.phone.events import EventLog, PhoneError
 from labkit.phone.handset import Handset
-from labkit.sbc import BLOCKS, CHANNEL_MODES, RATES, SUBBANDS, Sbc
 
 AVDTP_VERSION = (1, 3)
 SOURCE_RECORD = 0x00010001
@@ -38,12 +40,13 @@ _DEFAULT_MTU = 672
 class A2dpSource:
     """The phone's A2DP source profile."""
 
-    def __init__(self, handset: Handset, log: EventLog) -> None:
+    def __init__(self, handset: Handset, log: EventLog, codecs: Sequence[str] = ("sbc",)) -> None:
         self._handset = handset
         self._log = log
+        self._codecs = [CODECS[each] for each in codecs]
         self.protocol: avdtp.Protocol | None = None
         self.stream: avdtp.Stream | None = None
-        self.sbc: Sbc | None = None
+        self.coding: Coding | None = None
         self._suspending = False
         self._unanswered: list[asyncio.Future] = []
         self.on_opened: Callable[[], None] = lambda: None
@@ -73,10 +76,23 @@ class A2dpSource:
             self._listener.set_server(link, protocol)
             self._adopt(protocol)
 
-    async def open(self, wanted: Sbc) -> None:
-        """Makes the stream open with these parameters, closing one that has others."""
+    async def open_best(self) -> None:
+        """Makes the stream open with the first of the phone's codecs that the speaker has."""
         await self._let_the_speaker_open()
-        if self.sbc == wanted and self.state in (State.OPEN, State.STREAMING):
+        if self.state in (State.OPEN, State.STREAMING):
+            return
+        endpoints = await self._require_protocol().discover_remote_endpoints()
+        has = [
+            codec
+            for codec in self._codecs
+            if any(codings.offered(each, codec) for each in endpoints)
+        ]
+        await self.open(next(iter(has), self._codecs[-1])())
+
+    async def open(self, wanted: Coding) -> None:
+        """Makes the stream open with this coding, closing one that has another."""
+        await self._let_the_speaker_open()
+        if self.coding == wanted and self.state in (State.OPEN, State.STREAMING):
             return
         protocol = self._require_protocol()
         if self.state != State.IDLE:
@@ -86,8 +102,8 @@ class A2dpSource:
         sink = await self._find_sink(protocol, wanted)
         if self.state != State.IDLE:  # The speaker was quicker while we asked.
             return await self.open(wanted)
-        source = protocol.local_endpoints[0]
-        source.configuration = [_MEDIA_TRANSPORT, sbc_capabilities(wanted)]
+        source = protocol.local_endpoints[self._codecs.index(type(wanted))]
+        source.configuration = [_MEDIA_TRANSPORT, codings.capabilities(type(wanted), wanted)]
         if any(
             each.service_category == avdtp.AVDTP_DELAY_REPORTING_SERVICE_CATEGORY
             for each in sink.capabilities
@@ -95,10 +111,20 @@ class A2dpSource:
             source.configuration.append(_DELAY_REPORTING)
         protocol.streams.pop(source.seid, None)
         self.stream = await protocol.create_stream(source, sink)
-        self.sbc = wanted
-        self._log.add("stream", state="configured", sbc=wanted, seid=sink.seid)
+        self.coding = wanted
+        self._log.add("stream", state="configured", coding=wanted, seid=sink.seid)
         await self.stream.open()
         self._stream_opened()
+
+    async def sinks(self) -> list[str]:
+        """Asks the speaker for its endpoints; returns the codecs of those that are sinks, in order."""
+        endpoints = await self._require_protocol().discover_remote_endpoints()
+        return [
+            name
+            for each in sorted(endpoints, key=lambda endpoint: endpoint.seid)
+            for name, codec in CODECS.items()
+            if codings.offered(each, codec)
+        ]
 
     async def start(self) -> None:
         """Starts the open stream."""
@@ -109,11 +135,14 @@ class A2dpSource:
         """Suspends the stream; no harm when it is not streaming."""
         if self.state != State.STREAMING:
             return
+        stream = self._require_stream()
         self._suspending = True
         try:
-            await self._require_stream().stop()
+            await stream.stop()
         finally:
             self._suspending = False
+        if self.stream is not stream:  # The speaker closed it in the same moment.
+            stream.change_state(State.IDLE)
         self._log.add("stream", state="suspended", by="phone")
 
     async def stutter(self, starts: bool) -> None:
@@ -130,7 +159,7 @@ class A2dpSource:
 
     async def close(self) -> None:
         """Closes the stream and its media channel; the signalling channel stays."""
-        stream, self.stream, self.sbc = self.stream, None, None
+        stream, self.stream, self.coding = self.stream, None, None
         if stream is None:
             return
         if stream.state in (State.OPEN, State.STREAMING):
@@ -172,45 +201,48 @@ class A2dpSource:
         self._log.add("endpoint-not-released", seid=seid)
 
     async def _find_sink(
-        self, protocol: avdtp.Protocol, wanted: Sbc
+        self, protocol: avdtp.Protocol, wanted: Coding
     ) -> avdtp.DiscoveredStreamEndPoint:
         endpoints = await protocol.discover_remote_endpoints()
-        sinks = [each for each in endpoints if sbc_of(each) is not None]
-        self._log.add("endpoints", sbc_sinks={each.seid: bool(each.in_use) for each in sinks})
+        codec = type(wanted)
+        name = codings.name(codec)
+        sinks = [each for each in endpoints if codings.offered(each, codec) is not None]
+        self._log.add("endpoints", codec=name, sinks={each.seid: bool(each.in_use) for each in sinks})
         if not sinks:
-            raise PhoneError("the speaker has no SBC sink endpoint")
+            raise PhoneError(f"the speaker has no {name} sink endpoint")
         free = [each for each in sinks if not each.in_use]
         if not free:
-            raise PhoneError("every SBC sink endpoint of the speaker is in use")
+            raise PhoneError(f"every {name} sink endpoint of the speaker is in use")
         for each in free:
-            if supports(sbc_of(each), wanted):
+            if codings.supports(codings.offered(each, codec), wanted):
                 return each
-        raise PhoneError(f"the speaker's SBC endpoints do not support {wanted}")
+        raise PhoneError(f"the speaker's {name} endpoints do not support {wanted}")
 
     def _adopt(self, protocol: avdtp.Protocol) -> None:
         """Takes a new signalling channel, of either side's making."""
         self.protocol = protocol
-        source = protocol.add_source(sbc_capabilities(None), None, delay_reporting=True)
-        source.on(source.EVENT_DELAY_REPORT, self._delay_reported)
-        source.on(source.EVENT_CONFIGURATION, self._configured_by_speaker)
-        source.on(source.EVENT_RTP_CHANNEL_OPEN, self._stream_opened)
-        source.on(source.EVENT_START, lambda: self._log.add("stream", state="streaming"))
-        source.on(source.EVENT_STOP, self._suspended)
-        source.on(source.EVENT_ABORT, lambda: self._log.add("stream", state="aborted"))
+        for codec in self._codecs:
+            everything = codings.capabilities(codec, None)
+            source = protocol.add_source(everything, None, delay_reporting=True)
+            source.on(source.EVENT_DELAY_REPORT, self._delay_reported)
+            source.on(source.EVENT_CONFIGURATION, partial(self._configured_by_speaker, source))
+            source.on(source.EVENT_RTP_CHANNEL_OPEN, self._stream_opened)
+            source.on(source.EVENT_START, lambda: self._log.add("stream", state="streaming"))
+            source.on(source.EVENT_STOP, self._suspended)
+            source.on(source.EVENT_ABORT, lambda: self._log.add("stream", state="aborted"))
         protocol.on(protocol.EVENT_CLOSE, lambda: self._signalling_closed(protocol))
         self._log.add("profile", name="a2dp", open=True)
 
     def _signalling_closed(self, protocol: avdtp.Protocol) -> None:
         if self.protocol is protocol:
-            self.protocol, self.stream, self.sbc = None, None, None
+            self.protocol, self.stream, self.coding = None, None, None
             self._log.add("profile", name="a2dp", open=False)
             self.on_closed("the speaker closed A2DP or the link went down")
 
-    def _configured_by_speaker(self) -> None:
-        source = self._require_protocol().local_endpoints[0]
+    def _configured_by_speaker(self, source: avdtp.LocalSource) -> None:
         self.stream = source.stream
-        self.sbc = next(filter(None, map(chosen_sbc, source.configuration)), None)
-        self._log.add("stream", state="configured", sbc=self.sbc, by="speaker")
+        self.coding = next(filter(None, map(codings.chosen, source.configuration)), None)
+        self._log.add("stream", state="configured", coding=self.coding, by="speaker")
 
     def _stream_opened(self) -> None:
         stream = self._require_stream()
@@ -225,7 +257,7 @@ class A2dpSource:
         stream.rtp_channel = None
         stream.change_state(State.IDLE)
         if self.stream is stream:
-            self.stream, self.sbc = None, None
+            self.stream, self.coding = None, None
             self._log.add("stream", state="closed", by="speaker")
             self.on_closed("the speaker closed the media channel")
 
@@ -256,73 +288,3 @@ async def offers(link: Connection, service: UUID) -> bool:
             [service], [SDP_SERVICE_CLASS_ID_LIST_ATTRIBUTE_ID]
         )
     return bool(found)
-
-
-def sbc_capabilities(sbc: Sbc | None) -> avdtp.MediaCodecCapabilities:
-    """Spells one set of parameters, or everything SBC can do, as AVDTP capabilities."""
-    information = SbcInformation(
-        SbcInformation.SamplingFrequency(_bits(RATES, sbc and sbc.rate)),
-        SbcInformation.ChannelMode(_bits(CHANNEL_MODES, sbc and sbc.channels)),
-        SbcInformation.BlockLength(_bits(BLOCKS, sbc and sbc.blocks)),
-        SbcInformation.Subbands(_bits(SUBBANDS, sbc and sbc.subbands)),
-        SbcInformation.AllocationMethod(_bits(("snr", "loudness"), sbc and sbc.allocation)),
-        2,
-        sbc.bitpool if sbc else 250,
-    )
-    return avdtp.MediaCodecCapabilities(
-        avdtp.AVDTP_AUDIO_MEDIA_TYPE, a2dp.CodecType.SBC, information
-    )
-
-
-def _bits(choices: tuple, chosen: object) -> int:
-    """A2DP's bit fields name the first choice by the highest bit; None stands for all."""
-    if chosen is None:
-        return (1 << len(choices)) - 1
-    return 1 << (len(choices) - 1 - choices.index(chosen))
-
-
-def sbc_of(endpoint: avdtp.DiscoveredStreamEndPoint) -> SbcInformation | None:
-    """The SBC capabilities of a sink endpoint; None when it is something else."""
-    if endpoint.tsep != avdtp.AVDTP_TSEP_SNK:
-        return None
-    return next(filter(None, map(_sbc_information, endpoint.capabilities)), None)
-
-
-def supports(offered: SbcInformation, wanted: Sbc) -> bool:
-    """Says whether an endpoint's capabilities cover these parameters."""
-    asked = sbc_capabilities(wanted).media_codec_information
-    return (
-        bool(offered.sampling_frequency & asked.sampling_frequency)
-        and bool(offered.channel_mode & asked.channel_mode)
-        and bool(offered.block_length & asked.block_length)
-        and bool(offered.subbands & asked.subbands)
-        and bool(offered.allocation_method & asked.allocation_method)
-        and offered.minimum_bitpool_value <= wanted.bitpool <= offered.maximum_bitpool_value
-    )
-
-
-def _sbc_information(capability: avdtp.ServiceCapabilities) -> SbcInformation | None:
-    if isinstance(capability, avdtp.MediaCodecCapabilities):
-        if isinstance(capability.media_codec_information, SbcInformation):
-            return capability.media_codec_information
-    return None
-
-
-def chosen_sbc(capability: avdtp.ServiceCapabilities) -> Sbc | None:
-    """Reads a configured capability, in which every field names one choice; None when it is not
-    SBC's."""
-    chosen = _sbc_information(capability)
-    if chosen is None:
-        return None
-
-    def choice(choices: tuple, bits: int):
-        return choices[len(choices) - bits.bit_length()]
-
-    return Sbc(
-        choice(RATES, chosen.sampling_frequency),
-        choice(CHANNEL_MODES, chosen.channel_mode),
-        choice(BLOCKS, chosen.block_length),
-        choice(SUBBANDS, chosen.subbands),
-        choice(("snr", "loudness"), chosen.allocation_method),
-        chosen.maximum_bitpool_value,
-    )

@@ -1,5 +1,7 @@
 """What comes out of the speaker, measured on what its sound card played."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,8 @@ takes 11 ms of it and threads that wake up late 3 ms; the rest is for the lab, w
 
 RATES = [16000, 32000, 44100, 48000]
 MODES = ["mono", "dual", "stereo", "joint"]
+AAC_RATES = [44100, 48000]
+AAC_CHANNELS = ["stereo", "mono"]
 PARAMETERS = {
     "coarse": {"blocks": 4, "subbands": 4, "bitpool": 31, "allocation": "snr"},
     "middle": {"blocks": 8, "subbands": 8, "bitpool": 35, "allocation": "snr"},
@@ -56,6 +60,26 @@ def check_whole(part, rate, left=LEFT, right=RIGHT, what=""):
     """Nothing breaks the tones."""
     broken = glitches(part, rate, [left, right])
     assert not broken, f"{what}: {broken}"
+
+
+@pytest.fixture(params=["sbc", "aac"])
+def coder(request, phones):
+    """A phone that has no other codec."""
+    return phones(1, codecs=[request.param])[0]
+
+
+def test_two_tones_in_aac(speaker, phones):
+    (phone,) = phones(1, codecs=("aac", "sbc"))
+    speaker.welcome(phone)
+    for rate, channels in itertools.product(AAC_RATES, AAC_CHANNELS):
+        sound = signals.two_tone(LEFT, RIGHT, SECONDS, LEVEL, rate)
+        if channels == "mono":
+            sound = signals.tone(LEFT, SECONDS, LEVEL, rate)
+        what = f"{rate} Hz {channels}"
+        heard = play(speaker.pi, phone, sound, channels=channels)
+        check_tones(heard, LEFT, LEFT if channels == "mono" else RIGHT, what=what)
+        told = [line for line in speaker.pi.journal().splitlines() if "is playing, AAC" in line]
+        assert told[-1].endswith(f"AAC {rate / 1000:g} kHz {channels}"), told
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -102,14 +126,14 @@ def test_phones_are_connected_at_once_and_each_can_play(speaker, phones, count):
     assert all(phone.connected_to for phone in family)
 
 
-def test_lost_packets_cost_short_concealed_gaps(speaker, phone):
-    speaker.invite(phone)
-    phone.link_quality(loss=0.01, seed=7)
+def test_lost_packets_cost_short_concealed_gaps(speaker, coder):
+    speaker.invite(coder)
+    coder.link_quality(loss=0.01, seed=7)
     sound = signals.two_tone(LEFT, RIGHT, 15.0, LEVEL)
     with speaker.pi.recording() as heard:
-        playback = phone.play(sound)
+        playback = coder.play(sound)
         playback.wait()
-        phone.stop()
+        coder.stop()
     lost = sum(packet.sent is None for packet in playback.packets)
     assert lost >= 5, "the air lost nothing, so this shows nothing"
     part = analysis.steady(heard.samples, heard.rate)
@@ -125,13 +149,13 @@ def test_lost_packets_cost_short_concealed_gaps(speaker, phone):
         assert abs(tones[0].frequency - frequency) < 0.005 * frequency
 
 
-def test_jitter_is_not_heard(speaker, phone):
-    speaker.invite(phone)
-    phone.link_quality(jitter_ms=JITTER_MS, seed=11)
+def test_jitter_is_not_heard(speaker, coder):
+    speaker.invite(coder)
+    coder.link_quality(jitter_ms=JITTER_MS, seed=11)
     with speaker.pi.recording() as heard:
-        playback = phone.play(signals.two_tone(LEFT, RIGHT, 10.0, LEVEL))
+        playback = coder.play(signals.two_tone(LEFT, RIGHT, 10.0, LEVEL))
         playback.wait()
-        phone.stop()
+        coder.stop()
     assert playback.dropped == 0
     spread = 1000 * np.ptp(playback.lateness)
     assert spread > 0.75 * JITTER_MS, "the air delayed nothing, so this shows nothing"
@@ -239,15 +263,15 @@ def test_stream_is_named_after_the_phone_and_goes_where_the_file_says(speaker, p
     assert speaker.status()["sound"]["output"] == "Den"
 
 
-def test_phone_is_told_the_delay_that_is_heard(speaker, phone):
-    speaker.invite(phone)
+def test_phone_is_told_the_delay_that_is_heard(speaker, coder):
+    speaker.invite(coder)
     sound = signals.clicks(CLICK_EVERY, CLICK_EVERY * (CLICKS + 1), bed=-30.0)
     with speaker.pi.recording() as recorded:
-        playback = phone.play(sound).wait()
-        phone.stop()
+        playback = coder.play(sound).wait()
+        coder.stop()
     clicks = analysis.click_times(recorded.samples, recorded.rate)
     found = [recorded.clock.time_of(at * recorded.rate) for at in clicks]
-    reports = [event for event in phone.events if event.kind == "delay-report"]
+    reports = [event for event in coder.events if event.kind == "delay-report"]
     apart = []
     for due in [playback.time_of(mark) for mark in sound.marks][SETTLING:]:
         # The last one that the phone was told by then.

@@ -4,7 +4,8 @@
 //! Invariant: pure, and any bytes at all get an answer or an error. They come from whoever is within
 //! radio range.
 
-use crate::policy::model::{ChannelMode, StreamFormat};
+use super::{CapsError, best, only};
+use crate::policy::model::{ChannelMode, MusicCodec, StreamFormat};
 
 /// The smallest bit pool that the specification knows.
 const MIN_BITPOOL: u8 = 2;
@@ -47,30 +48,6 @@ enum Allocation {
     Snr,
 }
 
-/// Why bytes are not SBC capabilities or a configuration we can play.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SbcError {
-    /// Not four bytes.
-    #[error("SBC parameters have 4 bytes, these have {0}")]
-    Length(usize),
-    /// A field without a choice, or a configuration with several.
-    #[error("the SBC parameters name {count} values for {field}")]
-    Choice {
-        /// Which field.
-        field: &'static str,
-        /// How many of its values are named.
-        count: u32,
-    },
-    /// A bit pool range that is empty or beyond the specification.
-    #[error("SBC bit pools from {min} to {max} do not exist")]
-    Bitpool {
-        /// The lower end.
-        min: u8,
-        /// The upper end.
-        max: u8,
-    },
-}
-
 /// Returns what our endpoints offer: everything, with bit pools up to [`OFFERED_MAX_BITPOOL`].
 pub(super) const fn offered() -> [u8; 4] {
     [0xFF, 0xFF, MIN_BITPOOL, OFFERED_MAX_BITPOOL]
@@ -81,7 +58,7 @@ pub(super) const fn offered() -> [u8; 4] {
 ///
 /// # Errors
 /// Says what is wrong with the capabilities.
-pub(super) fn select(capabilities: &[u8]) -> Result<[u8; 4], SbcError> {
+pub(super) fn select(capabilities: &[u8]) -> Result<[u8; 4], CapsError> {
     let [first, second, min, max] = four(capabilities)?;
     let (rate, _) = best(&RATES, first, "the sampling rate")?;
     let (mode_bit, mode) = best(&MODES, first, "the channel mode")?;
@@ -100,7 +77,7 @@ pub(super) fn select(capabilities: &[u8]) -> Result<[u8; 4], SbcError> {
 ///
 /// # Errors
 /// Says why it is not one: each field has to have exactly one value.
-pub(super) fn parse(configuration: &[u8]) -> Result<StreamFormat, SbcError> {
+pub(super) fn parse(configuration: &[u8]) -> Result<StreamFormat, CapsError> {
     let [first, second, min, max] = four(configuration)?;
     let rate = only(&RATES, first, "the sampling rate")?;
     let mode = only(&MODES, first, "the channel mode")?;
@@ -115,33 +92,19 @@ pub(super) fn parse(configuration: &[u8]) -> Result<StreamFormat, SbcError> {
     })
 }
 
-fn four(bytes: &[u8]) -> Result<[u8; 4], SbcError> {
-    bytes.try_into().map_err(|_| SbcError::Length(bytes.len()))
+fn four(bytes: &[u8]) -> Result<[u8; 4], CapsError> {
+    bytes.try_into().map_err(|_| CapsError::Length {
+        codec: MusicCodec::Sbc,
+        right: 4,
+        count: bytes.len(),
+    })
 }
 
-/// Returns the first value of `choices`, with its bit, that `byte` allows.
-fn best<T: Copy>(choices: &[(u8, T)], byte: u8, field: &'static str) -> Result<(u8, T), SbcError> {
-    choices
-        .iter()
-        .copied()
-        .find(|(bit, _)| byte & bit != 0)
-        .ok_or(SbcError::Choice { field, count: 0 })
-}
-
-/// Returns the one value of `choices` that `byte` names.
-fn only<T: Copy>(choices: &[(u8, T)], byte: u8, field: &'static str) -> Result<T, SbcError> {
-    let mask = choices.iter().fold(0, |mask, (bit, _)| mask | bit);
-    match (byte & mask).count_ones() {
-        1 => best(choices, byte, field).map(|(_, value)| value),
-        count => Err(SbcError::Choice { field, count }),
-    }
-}
-
-fn bitpools(min: u8, max: u8) -> Result<(u8, u8), SbcError> {
+fn bitpools(min: u8, max: u8) -> Result<(u8, u8), CapsError> {
     if MIN_BITPOOL <= min && min <= max && max <= SPECIFIED_MAX_BITPOOL {
         Ok((min, max))
     } else {
-        Err(SbcError::Bitpool { min, max })
+        Err(CapsError::Bitpool { min, max })
     }
 }
 
@@ -150,6 +113,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn length(count: usize) -> CapsError {
+        CapsError::Length {
+            codec: MusicCodec::Sbc,
+            right: 4,
+            count,
+        }
+    }
 
     #[test]
     fn configurations_are_read_as_the_specification_says() {
@@ -170,8 +141,8 @@ mod tests {
 
     #[test]
     fn what_is_no_configuration_says_why() {
-        let choice = |field, count| SbcError::Choice { field, count };
-        let bitpool = |min, max| SbcError::Bitpool { min, max };
+        let choice = |field, count| CapsError::Choice { field, count };
+        let bitpool = |min, max| CapsError::Bitpool { min, max };
         for (bytes, error) in [
             ([0x31, 0x15, 2, 53], choice("the sampling rate", 2)),
             ([0x20, 0x15, 2, 53], choice("the channel mode", 0)),
@@ -184,8 +155,8 @@ mod tests {
         ] {
             assert_eq!(parse(&bytes), Err(error), "{bytes:02x?}");
         }
-        assert_eq!(parse(&[0x21, 0x15, 2]), Err(SbcError::Length(3)));
-        assert_eq!(parse(&[]), Err(SbcError::Length(0)));
+        assert_eq!(parse(&[0x21, 0x15, 2]), Err(length(3)));
+        assert_eq!(parse(&[]), Err(length(0)));
     }
 
     #[test]
@@ -200,9 +171,9 @@ mod tests {
         }
         assert_eq!(
             select(&[0xFF, 0xFF, 60, 250]),
-            Err(SbcError::Bitpool { min: 60, max: 53 })
+            Err(CapsError::Bitpool { min: 60, max: 53 })
         );
-        assert_eq!(select(&[0xFF; 5]), Err(SbcError::Length(5)));
+        assert_eq!(select(&[0xFF; 5]), Err(length(5)));
     }
 
     #[test]
@@ -215,8 +186,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_get_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..8)) {
-            prop_assert!(bytes.len() == 4 || parse(&bytes) == Err(SbcError::Length(bytes.len())));
-            prop_assert!(bytes.len() == 4 || select(&bytes) == Err(SbcError::Length(bytes.len())));
+            let wrong = length(bytes.len());
+            prop_assert!(bytes.len() == 4 || parse(&bytes) == Err(wrong));
+            prop_assert!(bytes.len() == 4 || select(&bytes) == Err(wrong));
         }
 
         #[test]

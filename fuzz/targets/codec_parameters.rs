@@ -4,4 +4,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| dotd::fuzzing::sbc_parameters(bytes));
+fuzz_target!(|bytes: &[u8]| dotd::fuzzing::codec_parameters(bytes));
