@@ -31,8 +31,9 @@ quick=dist/quick
 logs=$(mktemp -d)
 declare -A aside
 trap 'kill "${aside[@]}" 2>/dev/null; rm -rf "$logs" "$quick"' EXIT
-# Whoever stops it wants to know what took so long.
-trap 'tail --lines=100 "$logs"/*; exit 124' TERM
+# Whoever stops it wants to know what took so long, also when a step's own output goes elsewhere.
+exec 3>&1
+trap 'tail --lines=100 "$logs"/* >&3; exit 124' TERM
 passed=0 failed=0
 
 # step NAME COMMAND...: runs the command, which is one test.
