@@ -126,7 +126,7 @@ has_newer_rust() { cargo +stable --version && pkg-config --exists libpipewire-0.
 newer_rust() { CARGO_TARGET_DIR=$cache/target/newer-rust cargo +stable check --locked --all-targets; }
 
 # The scenarios without sound that run beside the others of that kind.
-half=(test_{calls,demo,pairing,phones,reconnect,remote,transports}.py)
+half=(test_{calls,demo,pairing,phones,reconnect,transports}.py)
 
 # The scenarios that tell who or what is heard, and look for no click: one half beside the other.
 sound=tests/lab/scenarios/sound

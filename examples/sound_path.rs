@@ -206,6 +206,7 @@ fn spec(coding: Coding) -> StreamSpec {
         role: Role::Music,
         rate: coding.rate,
         channels: coding.mode.channels(),
+        prompt: false,
         volume: Volume::MAX,
     }
 }

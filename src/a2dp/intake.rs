@@ -57,14 +57,18 @@ impl Intake {
         meters: Arc<Meters>,
         music: Music,
     ) -> Self {
-        let Music { format, delay } = music;
+        let Music {
+            format,
+            delay,
+            learned,
+        } = music;
         Self {
             socket,
             signal,
             new_outlets,
             outlet: None,
             receiver,
-            controller: Controller::new(format.rate(), delay.aims()),
+            controller: Controller::new(format.rate(), delay.aims()).after(learned),
             reporter,
             gauge: Gauge::new(meters),
             format,

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc as queue;
 
 use crate::pcm::playout::{self, Delay, Outlet};
-use crate::pcm::{Meters, Signal, Source};
+use crate::pcm::{Meters, Nanos, Signal, Source};
 use crate::policy::Event;
 use crate::policy::model::{StreamFormat, TransportId};
 
@@ -36,13 +36,19 @@ pub struct Music {
     pub format: StreamFormat,
     /// How long it waits before it is heard.
     pub delay: Delay,
+    /// How long it had to wait before it last paused; nothing if it was not played yet, or too long ago
+    /// to tell how the air is now.
+    pub learned: Nanos,
 }
 
 impl From<StreamFormat> for Music {
     /// Played as is usual.
     fn from(format: StreamFormat) -> Self {
-        let delay = Delay::default();
-        Self { format, delay }
+        Self {
+            format,
+            delay: Delay::default(),
+            learned: 0,
+        }
     }
 }
 

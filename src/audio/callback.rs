@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use pipewire::stream::Stream;
 
+use crate::pcm::shaping::Shaper;
 use crate::pcm::{Cycle, Source};
 
 use super::clock::{self, RateMatch};
@@ -27,6 +28,10 @@ const LAST_RAMP_MS: u32 = 10;
 /// No longer than this a source waits until all its channels are linked, in milliseconds. It takes a
 /// turn or two.
 const LINKING_MS: u32 = 100;
+
+/// How long it is silent before its sound is shaped otherwise, in milliseconds: longer than a shaper
+/// keeps what was heard.
+const UNHEARD_MS: u32 = 10;
 
 /// What the audio thread tells the real-time thread about a stream, and what it hears back.
 pub(super) struct Controls {
@@ -99,6 +104,9 @@ impl Controls {
 pub(super) struct Turner {
     source: Option<Box<dyn Source + Send>>,
     inlet: Inlet<Box<dyn Source + Send>>,
+    /// What is done to the sound behind the volume.
+    shaper: Option<Box<Shaper>>,
+    shaping: Inlet<Box<Shaper>>,
     controls: Arc<Controls>,
     gain: Gain,
     hush: Gain,
@@ -110,11 +118,13 @@ pub(super) struct Turner {
     ratio: f64,
     /// For how many frames it has waited to be linked.
     waited: u32,
+    /// For how many frames nothing has gone into the shaper.
+    unheard: u32,
 }
 
 impl Turner {
     pub(super) fn new(
-        inlet: Inlet<Box<dyn Source + Send>>,
+        (inlet, shaping): (Inlet<Box<dyn Source + Send>>, Inlet<Box<Shaper>>),
         controls: Arc<Controls>,
         (rate, channels): (u32, u8),
         reference: Option<Arc<Reference>>,
@@ -124,6 +134,8 @@ impl Turner {
         Self {
             source: None,
             inlet,
+            shaper: None,
+            shaping,
             controls,
             gain,
             hush,
@@ -132,6 +144,7 @@ impl Turner {
             reference,
             ratio: 1.0,
             waited: 0,
+            unheard: 0,
         }
     }
 
@@ -166,13 +179,27 @@ impl Turner {
     }
 
     fn fill(&mut self, samples: &mut [f32], cycle: Cycle) {
-        let waits = self.waits(samples.len() / self.channels);
+        let frames = samples.len() / self.channels;
+        let waits = self.waits(frames);
         if self.source.is_none() || waits {
             // Nothing is heard that could jump (what is linked nowhere neither), and what begins now
             // must not be heard first.
+            self.shaping.take(&mut self.shaper);
             self.hush = Gain::new(self.controls.hush_gain());
+        } else if self.unheard >= self.frames(UNHEARD_MS) {
+            self.shaping.take(&mut self.shaper);
         }
+        self.unheard = if self.hush.is_silent() {
+            self.unheard.saturating_add(frames as u32)
+        } else {
+            0
+        };
         self.inlet.take(&mut self.source);
+        let later = self.shaper.as_ref().map_or(0, |shaper| shaper.delay());
+        let cycle = Cycle {
+            delay: cycle.delay + later,
+            ..cycle
+        };
         match &mut self.source {
             Some(source) if !waits => {
                 self.ratio = source.pull(samples, cycle).ratio();
@@ -191,10 +218,18 @@ impl Turner {
             let target = self.controls.gain();
             self.gain.move_to(target, self.frames(VOLUME_RAMP_MS));
         }
-        let hush = self.controls.hush_gain();
+        // Another shape begins unheard.
+        let hush = if self.shaping.has_fresh() {
+            0.0
+        } else {
+            self.controls.hush_gain()
+        };
         self.hush.move_to(hush, self.frames(HUSH_RAMP_MS));
         self.gain.apply(samples, self.channels);
         self.hush.apply(samples, self.channels);
+        if let Some(shaper) = &mut self.shaper {
+            shaper.apply(samples);
+        }
         if let Some(reference) = &self.reference {
             reference.write(samples, self.ratio, cycle.now);
         }
@@ -223,6 +258,7 @@ mod tests {
     use super::*;
     use crate::audio::hatch::{Hatch, hatch};
     use crate::pcm::Pace;
+    use crate::pcm::shaping::Shape;
 
     const RATE: u32 = 48_000;
     /// The hush ramp in frames.
@@ -240,18 +276,22 @@ mod tests {
 
     struct Bench {
         hatch: Hatch<Box<dyn Source + Send>>,
+        shapers: Hatch<Box<Shaper>>,
         controls: Arc<Controls>,
         turner: Turner,
     }
 
     impl Bench {
         fn new(gain: f32, hushed: bool) -> Self {
-            let (hatch, inlet) = hatch();
+            let (sources, inlet) = hatch();
+            let (shapers, shaping) = hatch();
             let controls = Arc::new(Controls::new(gain, hushed));
             controls.link(true);
-            let turner = Turner::new(inlet, Arc::clone(&controls), (RATE, 1), None);
+            let inlets = (inlet, shaping);
+            let turner = Turner::new(inlets, Arc::clone(&controls), (RATE, 1), None);
             Self {
-                hatch,
+                hatch: sources,
+                shapers,
                 controls,
                 turner,
             }
@@ -379,5 +419,66 @@ mod tests {
         bench.controls.stop();
         bench.heard(960);
         assert!(bench.controls.is_silent());
+    }
+
+    fn shape(bench: &mut Bench, shape: &Shape) {
+        let shaper = Box::new(Shaper::new(shape, RATE, 1));
+        assert!(bench.shapers.hand(shaper).is_ok());
+    }
+
+    #[test]
+    fn another_shape_begins_unheard_and_is_heard_without_a_jump() {
+        let mut bench = Bench::new(1.0, false);
+        let low = Shape {
+            ceiling: Some(-6),
+            ..Shape::default()
+        };
+        shape(&mut bench, &low);
+        bench.play(1.0);
+        let half = 10_f32.powf(-0.3);
+        assert_eq!(
+            bench.heard(960)[480..],
+            [half; 480],
+            "the first is there at once"
+        );
+        let mut sound = vec![half];
+        shape(&mut bench, &Shape::default());
+        sound.extend(bench.heard(4 * RAMP));
+        assert!(largest_step(&sound) < 1.0 / 2_300.0);
+        assert_eq!(bench.heard(240), [1.0; 240]);
+        bench.shapers.sweep();
+        shape(&mut bench, &low);
+        let mut sound = vec![1.0];
+        sound.extend(bench.heard(6 * RAMP));
+        assert!(largest_step(&sound) < 1.0 / 1_000.0);
+        assert!((bench.heard(240)[239] - half).abs() < 1e-4);
+    }
+
+    /// Tells the delay it is told.
+    struct Delayed(Arc<AtomicU32>);
+
+    impl Source for Delayed {
+        fn pull(&mut self, out: &mut [f32], cycle: Cycle) -> Pace {
+            self.0.store(cycle.delay as u32, Relaxed);
+            out.fill(0.0);
+            Pace::NOMINAL
+        }
+    }
+
+    #[test]
+    fn what_a_shape_takes_is_told_as_delay() {
+        let mut bench = Bench::new(1.0, false);
+        let told = Arc::new(AtomicU32::new(1));
+        let source = Box::new(Delayed(Arc::clone(&told)));
+        assert!(bench.hatch.hand(source).is_ok());
+        bench.heard(240);
+        assert_eq!(told.load(Relaxed), 0);
+        let shaped = Shape {
+            ceiling: Some(0),
+            ..Shape::default()
+        };
+        shape(&mut bench, &shaped);
+        bench.heard(3 * RAMP);
+        assert_eq!(told.load(Relaxed), 5_000_000);
     }
 }

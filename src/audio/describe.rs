@@ -15,21 +15,22 @@ use crate::policy::model::{Address, TransportId};
 
 use super::{Role, StreamKey, StreamSpec};
 
-/// The turn of the graph that is asked for: short, since a whole turn must be in the buffer, but
-/// every turn wakes a small computer up in several places.
+/// The turn of the graph that is asked for: short, since a whole turn must be in the buffer.
 const LATENCY: &str = "512/48000";
-/// The same while people talk: each direction waits for a turn and more, and the other one's answer
-/// waits for both. PipeWire turns a graph as often as the stream that is active in it and asks for
-/// most; music in the same graph goes along, and all goes back when the call is over.
-const CALL_LATENCY: &str = "256/48000";
+/// The same for what is [prompt](StreamSpec::prompt), such as people who talk: each direction waits for a
+/// turn and more, and the other one's answer waits for both. PipeWire turns a graph as often as the stream
+/// that is active in it and asks for most; the others in the same graph go along, and all goes back when
+/// that one rests.
+const PROMPT_LATENCY: &str = "256/48000";
 
 /// Describes a stream that plays, to the output with the name `target` if one is given.
 pub(super) fn playback(key: &StreamKey, spec: &StreamSpec, target: Option<&str>) -> PropertiesBox {
-    let (node, latency) = match key {
-        StreamKey::Music(transport) => (music_node(transport), LATENCY),
-        StreamKey::Voice(phone) => (format!("dotd.call.{}", underscored(*phone)), CALL_LATENCY),
-        StreamKey::Ring => ("dotd.ring".to_owned(), LATENCY),
+    let node = match key {
+        StreamKey::Music(transport) => music_node(transport),
+        StreamKey::Voice(phone) => format!("dotd.call.{}", underscored(*phone)),
+        StreamKey::Ring => "dotd.ring".to_owned(),
     };
+    let latency = if spec.prompt { PROMPT_LATENCY } else { LATENCY };
     let role = match spec.role {
         Role::Music => "Music",
         Role::Communication => "Communication",
@@ -54,7 +55,7 @@ pub(super) fn capture(phone: Address, name: &str, microphone: &str) -> Propertie
         *keys::MEDIA_CATEGORY => "Capture",
         *keys::MEDIA_ROLE => "Communication",
         *keys::NODE_NAME => format!("dotd.microphone.{}", underscored(phone)),
-        *keys::NODE_LATENCY => CALL_LATENCY,
+        *keys::NODE_LATENCY => PROMPT_LATENCY,
         *keys::TARGET_OBJECT => microphone,
         *keys::STREAM_CAPTURE_SINK => "false",
         // Honoured by WirePlumber (0.5.8, scripts/linking/find-defined-target.lua). Of these,
@@ -135,6 +136,7 @@ mod tests {
             rate: 48_000,
             channels: 1,
             volume: Volume::default(),
+            prompt: role == Role::Communication,
         };
         playback(key, &spec, target)
     }

@@ -56,6 +56,11 @@ impl<T> Hatch<T> {
 }
 
 impl<T> Inlet<T> {
+    /// Says whether there is a newer one than the one in hand.
+    pub(super) fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
     /// Puts the newest into the place of the one in hand, if there is a newer one.
     pub(super) fn take(&mut self, hand: &mut Option<T>) {
         while !self.spent.is_full() {
@@ -116,7 +121,9 @@ mod tests {
             let source = Box::new(Plays(value, Arc::clone(&alive)));
             assert!(hatch.hand(source).is_ok());
         }
+        assert!(inlet.has_fresh());
         inlet.take(&mut hand);
+        assert!(!inlet.has_fresh());
         assert_eq!(heard(&mut hand), Some(3.0));
         assert_eq!(Arc::strong_count(&alive), 4);
         hatch.sweep();

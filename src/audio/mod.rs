@@ -35,6 +35,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
+use crate::pcm::shaping::Shape;
 use crate::pcm::{Sink, Source};
 use crate::policy::Event;
 use crate::policy::model::{Address, TransportId, Volume};
@@ -56,6 +57,8 @@ pub struct AudioSettings {
     pub microphone: Option<String>,
     /// What the voice of a phone plays is taken out of what is heard for that phone.
     pub echo_cancelling: bool,
+    /// What is done to all that plays.
+    pub shape: Shape,
 }
 
 impl Default for AudioSettings {
@@ -65,6 +68,7 @@ impl Default for AudioSettings {
             output: None,
             microphone: None,
             echo_cancelling: true,
+            shape: Shape::default(),
         }
     }
 }
@@ -104,6 +108,9 @@ pub struct StreamSpec {
     pub channels: u8,
     /// How loud.
     pub volume: Volume,
+    /// Whether it is to be heard as soon as can be. Every turn of the graph, and there are twice as many
+    /// then, wakes a small computer up in several places.
+    pub prompt: bool,
 }
 
 /// Makes the sinks of somebody who listens, one for each capture stream: microphones come and go.
@@ -195,8 +202,8 @@ impl Audio {
         self.send(Order::StopListening { phone });
     }
 
-    /// Plays elsewhere and listens elsewhere from now on. Streams move along unless the server
-    /// changes.
+    /// Plays elsewhere, otherwise and listens elsewhere from now on. Streams move along unless the
+    /// server changes, and are silent for a moment if their sound does.
     pub fn reconfigure(&self, settings: AudioSettings) {
         self.send(Order::Reconfigure(settings));
     }

@@ -310,7 +310,11 @@ impl Room {
         if settings.echo_cancelling != self.settings.echo_cancelling {
             self.listening.forget_echo_problem();
         }
+        let reshaped = settings.shape != self.settings.shape;
         self.settings = settings;
+        if let Some(session) = self.session.as_mut().filter(|_| reshaped) {
+            session.reshape(&self.settings.shape);
+        }
         if elsewhere {
             self.lose();
             self.look = Instant::now();

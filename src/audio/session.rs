@@ -17,6 +17,7 @@ use pipewire::types::ObjectType;
 use pipewire::{Error, keys};
 
 use crate::pcm::Source;
+use crate::pcm::shaping::Shape;
 use crate::policy::model::{Address, Volume};
 
 use super::graph::{Endpoint, Graph};
@@ -303,7 +304,8 @@ impl Session {
         let core = self.core.clone();
         self.made += 1;
         let named = (key, self.made);
-        let voice = Voice::new(core, named, spec, hushed, target.as_deref(), &self.inbox)?;
+        let mut voice = Voice::new(core, named, spec, hushed, target.as_deref(), &self.inbox)?;
+        voice.reshape(&settings.shape);
         self.voices.insert(key.clone(), voice);
         Ok(())
     }
@@ -328,6 +330,13 @@ impl Session {
     pub(super) fn set_volume(&self, key: &StreamKey, volume: Volume) {
         if let Some(voice) = self.voices.get(key) {
             voice.set_volume(volume);
+        }
+    }
+
+    /// Has another thing done to all that plays.
+    pub(super) fn reshape(&mut self, shape: &Shape) {
+        for voice in self.voices.values_mut() {
+            voice.reshape(shape);
         }
     }
 

@@ -16,6 +16,7 @@ use pipewire::spa::utils::Direction;
 use pipewire::stream::{StreamFlags, StreamListener, StreamRc, StreamState};
 
 use crate::pcm::Source;
+use crate::pcm::shaping::{Shape, Shaper};
 use crate::policy::model::Volume;
 
 use super::callback::{Controls, Turner};
@@ -39,8 +40,12 @@ pub(super) struct Voice {
     serial: u64,
     controls: Arc<Controls>,
     hatch: Hatch<Box<dyn Source + Send>>,
+    shapers: Hatch<Box<Shaper>>,
+    /// What is to be done to its sound, if there was no room to hand that over.
+    shape: Option<Shape>,
     rate: u32,
     channels: u8,
+    prompt: bool,
     /// What it plays, if it is the other end of a call.
     reference: Option<Arc<Reference>>,
     /// Until when the last fade of what is played may take, once it has begun.
@@ -60,12 +65,14 @@ impl Voice {
     ) -> Result<Self, Error> {
         let stream = StreamRc::new(core, "dotd", describe::playback(key, spec, target))?;
         let controls = Arc::new(Controls::new(spec.volume.gain(), hushed));
-        let (hatch, inlet) = hatch();
+        let (sources, inlet) = hatch();
+        let (shapers, shaping) = hatch();
         let mono = spec.channels == 1;
         let reference = (mono && matches!(key, StreamKey::Voice(_)))
             .then(|| Arc::new(Reference::new(spec.rate)));
         let format = (spec.rate, spec.channels);
-        let turner = Turner::new(inlet, Arc::clone(&controls), format, reference.clone());
+        let inlets = (inlet, shaping);
+        let turner = Turner::new(inlets, Arc::clone(&controls), format, reference.clone());
         let turns = stream
             .add_local_listener_with_user_data(turner)
             .process(|stream, turner| turner.process(stream))
@@ -104,9 +111,12 @@ impl Voice {
             stream,
             serial,
             controls,
-            hatch,
+            hatch: sources,
+            shapers,
+            shape: None,
             rate: spec.rate,
             channels: spec.channels,
+            prompt: spec.prompt,
             reference,
             fades: None,
         })
@@ -114,7 +124,8 @@ impl Voice {
 
     /// Says whether what is described so can be played by this voice.
     pub(super) fn suits(&self, spec: &StreamSpec) -> bool {
-        (self.rate, self.channels) == (spec.rate, spec.channels) && self.hatch.has_room()
+        let wanted = (spec.rate, spec.channels, spec.prompt);
+        (self.rate, self.channels, self.prompt) == wanted && self.hatch.has_room()
     }
 
     /// Plays a source, in place of the one before, and takes a last fade back.
@@ -122,8 +133,26 @@ impl Voice {
         // Before the source is there: a turn that still sees the last fade would give it back.
         self.fades = None;
         self.controls.play();
+        self.hand_shape();
         self.hatch.hand(source).map_err(|_| Error::CreationFailed)?;
         self.stream.set_active(true)
+    }
+
+    /// Has this done to what it plays, in place of what was done before.
+    pub(super) fn reshape(&mut self, shape: &Shape) {
+        self.shape = Some(shape.clone());
+        self.hand_shape();
+    }
+
+    /// Hands over what is to be done, as soon as there is room: while nobody pulls, none is taken.
+    fn hand_shape(&mut self) {
+        self.shapers.sweep();
+        if let Some(shape) = self.shape.take_if(|_| self.shapers.has_room()) {
+            let shaper = Shaper::new(&shape, self.rate, usize::from(self.channels));
+            if self.shapers.hand(Box::new(shaper)).is_err() {
+                self.shape = Some(shape);
+            }
+        }
     }
 
     /// The number it was made with.
@@ -163,6 +192,7 @@ impl Voice {
 
     /// Rests when the last fade is over; says whether it is still under way.
     pub(super) fn settle(&mut self, now: Instant) -> bool {
+        self.hand_shape();
         let Some(until) = self.fades else {
             return false;
         };

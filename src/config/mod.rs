@@ -7,6 +7,7 @@ pub mod duration;
 pub mod problem;
 mod read;
 pub mod reference;
+mod values;
 
 use std::fs;
 use std::io;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub use problem::{ConfigErrors, Problem};
 
 use crate::pcm::playout::Delay;
+use crate::pcm::shaping::Shape;
 use crate::pcm::{Melody, Recording};
 use crate::policy::model::Rules;
 
@@ -93,6 +95,8 @@ pub struct AudioSettings {
     pub microphone: Option<String>,
     /// Callers do not hear the echo of themselves.
     pub echo_cancelling: bool,
+    /// What is done to all sound before it is heard.
+    pub shape: Shape,
 }
 
 impl Default for AudioSettings {
@@ -102,6 +106,7 @@ impl Default for AudioSettings {
             remote: None,
             microphone: None,
             echo_cancelling: true,
+            shape: Shape::default(),
         }
     }
 }

@@ -6,7 +6,8 @@
 use toml::de::DeValue;
 
 use super::Settings;
-use super::read::{self, Wrong};
+use super::read::Wrong;
+use super::values;
 use crate::policy::model::PhoneRule;
 
 /// A table of the file, like `[speaker]`, whose keys say something about an `S`.
@@ -64,7 +65,7 @@ pub const TABLES: &[Table] = &[
                     means: "\"Dot-\" and the last four digits of the adapter's address",
                     example: "\"Kitchen\"",
                 },
-                set: read::name,
+                set: values::name,
             },
             Key {
                 name: "adapter",
@@ -74,7 +75,7 @@ pub const TABLES: &[Table] = &[
                     means: "the first one that is there",
                     example: "\"hci0\"",
                 },
-                set: read::adapter,
+                set: values::adapter,
             },
         ],
     },
@@ -87,7 +88,7 @@ pub const TABLES: &[Table] = &[
                 about: "How long `dotctl pair` lets phones find the speaker and pair with it.",
                 allowed: "10s to 1h, written as seconds (180) or as text (\"90s\", \"3m\")",
                 default: Preset::Value("\"3m\""),
-                set: read::window,
+                set: values::window,
             },
             Key {
                 name: "open-on-first-start",
@@ -95,7 +96,7 @@ pub const TABLES: &[Table] = &[
                         start of dotd while no phone is trusted, not only at the first.",
                 allowed: "true or false",
                 default: Preset::Value("true"),
-                set: read::open_on_first_start,
+                set: values::open_on_first_start,
             },
         ],
     },
@@ -108,7 +109,7 @@ pub const TABLES: &[Table] = &[
                 about: "How many phones can be connected at once.",
                 allowed: "1 to 7",
                 default: Preset::Value("3"),
-                set: read::max_connected,
+                set: values::max_connected,
             },
             Key {
                 name: "reconnect-for",
@@ -119,7 +120,7 @@ pub const TABLES: &[Table] = &[
                         are called first, and which never.",
                 allowed: "\"off\", or 10s to 24h, written as seconds (600) or as text (\"90s\", \"15m\")",
                 default: Preset::Value("\"15m\""),
-                set: read::reconnect_for,
+                set: values::reconnect_for,
             },
         ],
     },
@@ -137,14 +138,14 @@ pub const TABLES: &[Table] = &[
                         plays or has a call.",
                 allowed: "\"last-play\", \"hold\" or \"refuse\"",
                 default: Preset::Value("\"last-play\""),
-                set: read::takeover,
+                set: values::takeover,
             },
             Key {
                 name: "hold-for",
                 about: "With \"hold\", for how long a phone that has stopped keeps the speaker.",
                 allowed: "0s to 10m, written as seconds (10) or as text (\"10s\", \"1m\")",
                 default: Preset::Value("\"10s\""),
-                set: read::hold_for,
+                set: values::hold_for,
             },
             Key {
                 name: "priority",
@@ -154,7 +155,7 @@ pub const TABLES: &[Table] = &[
                 allowed: "a list of whole names and addresses like [\"Anna's iPhone\", \
                           \"00:1A:7D:DA:71:13\"]",
                 default: Preset::Value("[]"),
-                set: read::priority,
+                set: values::priority,
             },
         ],
     },
@@ -167,14 +168,14 @@ pub const TABLES: &[Table] = &[
                 about: "Where the volume of a phone starts; it is remembered from then on.",
                 allowed: "0 to 100, and at most volume.max",
                 default: Preset::Value("60"),
-                set: read::start_volume,
+                set: values::start_volume,
             },
             Key {
                 name: "max",
                 about: "What no volume exceeds, whatever a phone asks for.",
                 allowed: "0 to 100",
                 default: Preset::Value("100"),
-                set: read::max_volume,
+                set: values::max_volume,
             },
         ],
     },
@@ -190,7 +191,7 @@ pub const TABLES: &[Table] = &[
                         changes goes on as it is until it pauses.",
                 allowed: "a list of \"aac\" and \"sbc\", with \"sbc\" in it",
                 default: Preset::Value("[\"aac\", \"sbc\"]"),
-                set: read::codecs,
+                set: values::codecs,
             },
             Key {
                 name: "delay",
@@ -202,7 +203,7 @@ pub const TABLES: &[Table] = &[
                 allowed: "\"low\", \"balanced\", \"robust\", or 10 to 300 milliseconds, written as a \
                           number (80)",
                 default: Preset::Value("\"balanced\""),
-                set: read::delay,
+                set: values::delay,
             },
         ],
     },
@@ -215,7 +216,7 @@ pub const TABLES: &[Table] = &[
                 about: "Whether phones bring their calls as well as their music.",
                 allowed: "true or false",
                 default: Preset::Value("true"),
-                set: read::calls_enabled,
+                set: values::calls_enabled,
             },
             Key {
                 name: "phones",
@@ -225,7 +226,7 @@ pub const TABLES: &[Table] = &[
                 allowed: "\"all\", or a list of whole names and addresses like [\"Anna's iPhone\", \
                           \"00:1A:7D:DA:71:13\"]",
                 default: Preset::Value("\"all\""),
-                set: read::call_phones,
+                set: values::call_phones,
             },
             Key {
                 name: "auto-answer",
@@ -235,7 +236,7 @@ pub const TABLES: &[Table] = &[
                         speaker is muted.",
                 allowed: "\"off\", or 1 to 60 seconds, written as a number (5) or as text (\"5s\")",
                 default: Preset::Value("\"off\""),
-                set: read::auto_answer,
+                set: values::auto_answer,
             },
             Key {
                 name: "ring-tone",
@@ -245,7 +246,7 @@ pub const TABLES: &[Table] = &[
                 allowed: "\"warble\", \"bell\", \"chime\", \"marimba\" or the whole path, from / on, of a \
                           WAV file of at most 30 s and 10 MB",
                 default: Preset::Value("\"warble\""),
-                set: read::ring_tone,
+                set: values::ring_tone,
             },
             Key {
                 name: "ring-volume",
@@ -253,7 +254,7 @@ pub const TABLES: &[Table] = &[
                         from 0 (not at all) to 100.",
                 allowed: "0 to 100",
                 default: Preset::Value("50"),
-                set: read::ring_volume,
+                set: values::ring_volume,
             },
             Key {
                 name: "microphone",
@@ -266,7 +267,7 @@ pub const TABLES: &[Table] = &[
                     means: "the default input of PipeWire",
                     example: "\"alsa_input.usb-Jabra_Speak-00.mono-fallback\"",
                 },
-                set: read::microphone,
+                set: values::microphone,
             },
             Key {
                 name: "echo-cancelling",
@@ -277,7 +278,7 @@ pub const TABLES: &[Table] = &[
                         then leave it to the speaker, learn of a change when they connect.",
                 allowed: "true or false",
                 default: Preset::Value("true"),
-                set: read::echo_cancelling,
+                set: values::echo_cancelling,
             },
         ],
     },
@@ -293,7 +294,7 @@ pub const TABLES: &[Table] = &[
                 allowed: "\"system\", \"off\" or the address of a bus like \
                           \"unix:path=/run/user/1000/bus\"",
                 default: Preset::Value("\"system\""),
-                set: read::mpris,
+                set: values::mpris,
             },
             Key {
                 name: "covers",
@@ -302,13 +303,13 @@ pub const TABLES: &[Table] = &[
                         dotd(8).",
                 allowed: "true or false",
                 default: Preset::Value("true"),
-                set: read::covers,
+                set: values::covers,
             },
         ],
     },
     Table {
         name: "audio",
-        about: "Where the sound goes.",
+        about: "Where the sound goes, and what is done to it before.",
         keys: &[
             Key {
                 name: "output",
@@ -321,7 +322,7 @@ pub const TABLES: &[Table] = &[
                     means: "the default output of PipeWire",
                     example: "\"alsa_output.platform-soc_sound.stereo-fallback\"",
                 },
-                set: read::output,
+                set: values::output,
             },
             Key {
                 name: "remote",
@@ -331,7 +332,42 @@ pub const TABLES: &[Table] = &[
                     means: "the one that the package runs for the speaker",
                     example: "\"/run/pipewire/pipewire-0\"",
                 },
-                set: read::remote,
+                set: values::remote,
+            },
+            Key {
+                name: "mono",
+                about: "Whether both channels play the mean of both, for a box with one driver, or \
+                        two in different rooms.",
+                allowed: "true or false",
+                default: Preset::Value("false"),
+                set: values::mono,
+            },
+            Key {
+                name: "balance",
+                about: "How much softer one channel of music is, in percent, for a place that is not \
+                        in the middle: -100 is the left channel alone, 100 the right one.",
+                allowed: "-100 to 100",
+                default: Preset::Value("0"),
+                set: values::balance,
+            },
+            Key {
+                name: "equaliser",
+                about: "How much louder five bands are, in dB: 100 Hz and below, around 300 Hz, \
+                        1 kHz and 3 kHz, and 8 kHz and above. What gets louder than the sound card \
+                        can play is distorted, unless there is a ceiling.",
+                allowed: "a list of five numbers from -12 to 12",
+                default: Preset::Value("[0, 0, 0, 0, 0]"),
+                set: values::equaliser,
+            },
+            Key {
+                name: "ceiling",
+                about: "What no sound exceeds, in dB below the loudest that the sound card can play. \
+                        What would is turned down for a moment, without distortion, which takes \
+                        5 ms; it keeps neighbours asleep and small drivers alive. Whatever of this \
+                        table changes the sound while it plays is heard after a moment of silence.",
+                allowed: "\"off\", or -40 to 0",
+                default: Preset::Value("\"off\""),
+                set: values::ceiling,
             },
         ],
     },
@@ -347,7 +383,7 @@ pub const PHONE: Table<PhoneRule> = Table {
                 at once, and is heard when nobody else plays.",
         allowed: "true or false",
         default: Preset::Value("true"),
-        set: read::may_take_over,
+        set: values::may_take_over,
     }],
 };
 

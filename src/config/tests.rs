@@ -38,8 +38,8 @@ fn a_file_that_cannot_be_read_is_an_error() {
 fn every_key_is_taken_over() {
     let settings = read(
         r#"
-        audio = { output = "hdmi", remote = "pipewire-1" }
         phones.max-connected = 7
+        audio = { output = "hdmi", remote = "pipewire-1" }
         music = { codecs = ["SBC", "aac"], delay = "robust" }
         calls = { enabled = false, ring-volume = 0, microphone = "usb", echo-cancelling = false }
         [speaker]
@@ -95,6 +95,58 @@ fn every_key_is_taken_over() {
     let bus = "unix:path=/run/user/1000/bus".to_owned();
     assert_eq!(settings.players.mpris, Mpris::Address(bus));
     assert!(!settings.players.covers);
+}
+
+#[test]
+fn what_is_done_to_sound_is_taken_over() {
+    let text = "mono = true\nbalance = -20\nequaliser = [3, 0, -2, 0, 12]\nceiling = -6\n";
+    let shape = Shape {
+        equaliser: [3, 0, -2, 0, 12],
+        mono: true,
+        balance: -20,
+        ceiling: Some(-6),
+    };
+    let read = read(&format!("[audio]\n{text}")).unwrap();
+    assert_eq!(read.audio.shape, shape);
+}
+
+#[test]
+fn shapes_that_make_no_sense_say_what_is_allowed() {
+    let bands = "allowed is a list of five numbers from -12 to 12";
+    for (text, expected) in [
+        (
+            "audio.mono = 1",
+            "14: audio.mono is 1; allowed is true or false".to_owned(),
+        ),
+        (
+            "audio.balance = -101",
+            "17: audio.balance is -101; allowed is -100 to 100".to_owned(),
+        ),
+        (
+            "audio.ceiling = 1",
+            "17: audio.ceiling is 1; allowed is \"off\", or -40 to 0".to_owned(),
+        ),
+        (
+            "audio.ceiling = \"low\"",
+            "17: audio.ceiling is \"low\"; allowed is \"off\", or -40 to 0".to_owned(),
+        ),
+        (
+            "audio.equaliser = [0, 0, 0, 13, 0]",
+            format!("19: audio.equaliser is a list: 13 is no gain; {bands}"),
+        ),
+        (
+            "audio.equaliser = [0, 0]",
+            format!("19: audio.equaliser is a list: it has 2 of the 5 bands; {bands}"),
+        ),
+        (
+            "audio.equaliser = \"loud\"",
+            format!("19: audio.equaliser is \"loud\"; {bands}"),
+        ),
+    ] {
+        assert_eq!(wrong(text), [format!("dotd.toml:1:{expected}")]);
+    }
+    let off = read("audio = { ceiling = \"off\", balance = 0, equaliser = [0, 0, 0, 0, 0] }");
+    assert_eq!(off.unwrap().audio.shape, Shape::default());
 }
 
 #[test]
@@ -404,8 +456,8 @@ fn unknown_names_are_guessed_at() {
             "dotd.toml:2:1: volume.window does not exist; window belongs below [pairing]",
         ),
         (
-            "[volume]\nequaliser = 3",
-            "dotd.toml:2:1: volume.equaliser does not exist; [volume] has start, max",
+            "[volume]\nbrightness = 3",
+            "dotd.toml:2:1: volume.brightness does not exist; [volume] has start, max",
         ),
         (
             "[speakers]\n",

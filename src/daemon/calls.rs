@@ -271,6 +271,7 @@ impl Executor {
             rate: tone.rate(),
             channels: 1,
             volume,
+            prompt: false,
         };
         self.audio.play(StreamKey::Ring, spec, Box::new(tone));
     }
@@ -325,6 +326,7 @@ fn stream(name: String, codec: VoiceCodec, volume: Volume) -> StreamSpec {
         rate: codec.rate(),
         channels: 1,
         volume,
+        prompt: true,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, mpsc};
 
@@ -15,10 +16,13 @@ use crate::a2dp::{self, Music};
 use crate::api::{Replies, StreamFigures};
 use crate::audio::{Audio, Role, StreamKey, StreamSpec};
 use crate::bluetooth::{Bluetooth, BluetoothError, MediaSocket};
-use crate::pcm::Meters;
 use crate::pcm::playout::Delay;
+use crate::pcm::{Meters, Nanos};
 use crate::policy::model::{StreamFormat, TransportId, Volume};
 use crate::policy::{Action, Event, Story, StreamAction};
+
+/// For so long the air stays what it was, most likely.
+const LATELY: Duration = Duration::from_secs(600);
 
 /// The rooms that orders go to.
 pub(super) struct Executor {
@@ -41,6 +45,8 @@ pub(super) struct Streams {
     asked: HashMap<TransportId, usize>,
     /// How long what is played next waits before it is heard.
     delay: Delay,
+    /// How long the music of each transport had to wait when it last paused, and when that was.
+    learned: HashMap<TransportId, (Duration, Instant)>,
 }
 
 /// A stream from its order on; its socket comes later.
@@ -118,7 +124,8 @@ impl Executor {
                 volume,
             } => {
                 let key = StreamKey::Music(transport);
-                self.audio.prepare(key, spec(name, format, volume));
+                let spec = self.streams.spec(name, format, volume);
+                self.audio.prepare(key, spec);
             }
             StreamAction::Start {
                 transport,
@@ -126,7 +133,8 @@ impl Executor {
                 format,
                 volume,
             } => {
-                self.start(transport, spec(name, format, volume), format);
+                let spec = self.streams.spec(name, format, volume);
+                self.start(transport, spec, format);
             }
             StreamAction::Stop { transport } => {
                 self.audio.stop(StreamKey::Music(transport.clone()));
@@ -141,6 +149,7 @@ impl Executor {
                 });
             }
             StreamAction::Release { transport } => {
+                self.streams.learned.remove(&transport);
                 self.audio.release(StreamKey::Music(transport));
             }
             StreamAction::Hush { transport, on } => {
@@ -201,6 +210,7 @@ impl Executor {
     fn stream_arrived(&mut self, late: LateStream) {
         let LateStream { transport, socket } = late;
         let last = self.streams.answered(&transport);
+        let learned = self.streams.learned(&transport);
         let Some(playing) = self.streams.playing.get_mut(&transport) else {
             return;
         };
@@ -219,6 +229,7 @@ impl Executor {
                 let music = Music {
                     format: playing.format,
                     delay: self.streams.delay,
+                    learned,
                 };
                 let (fd, mtu) = (socket.fd, socket.read_mtu);
                 a2dp::Stream::start(transport.clone(), fd, mtu, music, events)
@@ -250,17 +261,6 @@ impl Executor {
     }
 }
 
-/// Describes the stream of a transport to PipeWire.
-fn spec(name: String, format: StreamFormat, volume: Volume) -> StreamSpec {
-    StreamSpec {
-        name,
-        role: Role::Music,
-        rate: format.rate(),
-        channels: format.channels(),
-        volume,
-    }
-}
-
 impl Streams {
     pub(super) fn new(
         events: mpsc::Sender<Event>,
@@ -274,6 +274,19 @@ impl Streams {
             late,
             asked: HashMap::new(),
             delay,
+            learned: HashMap::new(),
+        }
+    }
+
+    /// Describes the stream of a transport to PipeWire.
+    fn spec(&self, name: String, format: StreamFormat, volume: Volume) -> StreamSpec {
+        StreamSpec {
+            name,
+            role: Role::Music,
+            rate: format.rate(),
+            channels: format.channels(),
+            volume,
+            prompt: self.delay.is_prompt(),
         }
     }
 
@@ -298,8 +311,22 @@ impl Streams {
         left == 0
     }
 
+    /// Returns how long the music of a transport had to wait lately; nothing if that is not known.
+    fn learned(&self, transport: &TransportId) -> Nanos {
+        let known = self.learned.get(transport);
+        let lately = known.filter(|(_, since)| since.elapsed() < LATELY);
+        lately.map_or(0, |(wait, _)| wait.as_nanos() as Nanos)
+    }
+
     fn remove(&mut self, transport: &TransportId) {
         self.figures.lock().remove(transport);
-        self.playing.remove(transport);
+        let stream = self.playing.remove(transport).and_then(|it| it.stream);
+        if let Some(stream) = stream {
+            let wait = stream.meters().read().target;
+            self.learned
+                .retain(|_, (_, since)| since.elapsed() < LATELY);
+            self.learned
+                .insert(transport.clone(), (wait, Instant::now()));
+        }
     }
 }

@@ -131,12 +131,14 @@ fn audio_settings(settings: &Settings) -> AudioSettings {
         remote,
         microphone,
         echo_cancelling,
+        shape,
     } = settings.audio.clone();
     AudioSettings {
         remote,
         output,
         microphone,
         echo_cancelling,
+        shape,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod playout;
 mod priority;
 mod ring;
 mod ringtone;
+pub mod shaping;
 mod signal;
 mod wav;
 

@@ -67,6 +67,17 @@ impl Reader {
         taken.len() / self.channels
     }
 
+    /// Counts the frames that come next of which no sample is louder than `level`, `most` at most.
+    pub fn count_quiet(&mut self, level: f32, most: usize) -> usize {
+        let samples = most.min(self.level()) * self.channels;
+        let Ok(chunk) = self.samples.read_chunk(samples) else {
+            return 0;
+        };
+        let (first, second) = chunk.as_slices();
+        let quiet = first.iter().chain(second);
+        quiet.take_while(|sample| sample.abs() <= level).count() / self.channels
+    }
+
     /// Throws away `frames`, or as many as there are; returns how many that were.
     pub fn skip(&mut self, frames: usize) -> usize {
         let frames = frames.min(self.level());
@@ -111,6 +122,18 @@ mod tests {
         assert_eq!(reader.skip(5), 2);
         assert_eq!(reader.level(), 0);
         writer.push(&[2.0; 6]).unwrap();
+    }
+
+    #[test]
+    fn quiet_frames_are_counted_and_stay() {
+        let (mut writer, mut reader) = ring(2, 4);
+        writer.push(&[1.0; 6]).unwrap();
+        reader.skip(3);
+        writer.push(&[0.1, -0.1, 0.0, 0.1, 0.1, 0.2]).unwrap();
+        assert_eq!(reader.count_quiet(0.1, 9), 2, "across the end");
+        assert_eq!(reader.count_quiet(0.1, 1), 1);
+        assert_eq!(reader.count_quiet(0.05, 9), 0);
+        assert_eq!(reader.level(), 3);
     }
 
     #[test]

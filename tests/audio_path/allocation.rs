@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use dotd::handsfree::Voice;
+use dotd::pcm::shaping::{Shape, Shaper};
 use dotd::pcm::{Cycle, MILLISECOND, now};
 use dotd::policy::calls::event::VoiceSpec;
 use dotd::policy::calls::facts::{VoiceCodec, VoiceId};
@@ -66,6 +67,21 @@ fn what_is_allocated_is_counted() {
     assert_eq!(allocations(|| kept.push(1_u8)), 1, "taken");
     assert_eq!(allocations(|| drop(kept)), 1, "given back");
     assert_eq!(allocations(|| {}), 0);
+}
+
+#[test]
+fn shaping_sound_allocates_nothing() {
+    let shape = Shape {
+        equaliser: [6, -6, 6, -6, 12],
+        mono: true,
+        balance: 20,
+        ceiling: Some(-6),
+    };
+    let mut shaper = Shaper::new(&shape, 44_100, 2);
+    let mut turn: Vec<f32> = (0..1024).map(|n| (n as f32 * 0.1).sin()).collect();
+    let shaped = allocations(|| (0..200).for_each(|_| shaper.apply(&mut turn)));
+    assert_eq!(shaped, 0);
+    assert!(turn.iter().all(|sample| sample.abs() < 0.502));
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub struct Aims {
     pub pause: Nanos,
     /// For decoding, and for threads that wake up late.
     pub safety: Nanos,
+    /// One packet in so many may come later than is waited for.
+    pub rare: u32,
     /// How fast the target falls, in parts per million of the time that passes.
     pub fall_ppm: Nanos,
     /// How far the pace bends to stay near the target, in parts per million, the difference of the
@@ -45,12 +47,23 @@ impl Delay {
     pub const SHORTEST: u16 = 10;
     /// The longest.
     pub const LONGEST: u16 = 300;
+    /// Whoever wants less than this many milliseconds wants pictures to go with the sound.
+    const PROMPT: u16 = 20;
 
     /// Makes one of so many milliseconds, if it can be had.
     pub fn fixed(milliseconds: u16) -> Option<Self> {
         (Self::SHORTEST..=Self::LONGEST)
             .contains(&milliseconds)
             .then_some(Self::Fixed(milliseconds))
+    }
+
+    /// Says whether what happens besides waiting should be as short as can be.
+    pub fn is_prompt(self) -> bool {
+        match self {
+            Self::Low => true,
+            Self::Balanced | Self::Robust => false,
+            Self::Fixed(milliseconds) => milliseconds < Self::PROMPT,
+        }
     }
 
     /// Returns what is aimed at for it.
@@ -79,6 +92,7 @@ impl Aims {
         first: 25 * MILLISECOND,
         least: 10 * MILLISECOND,
         last: 150 * MILLISECOND,
+        rare: 400,
         fall_ppm: 450,
         ..Self::MUSIC
     };
@@ -96,15 +110,17 @@ impl Aims {
     };
 
     /// For music: packets of 10 to 30 ms in bursts, through air that was clean for a minute and need
-    /// not stay so, and ears that notice a pace.
+    /// not stay so, ears that notice a pace, and nobody who waits: of a minute's packets none is missed
+    /// that could have been waited for.
     pub const MUSIC: Self = Self {
-        first: 40 * MILLISECOND,
+        first: 35 * MILLISECOND,
         least: 20 * MILLISECOND,
         last: 250 * MILLISECOND,
         pause: 250 * MILLISECOND,
         safety: 3 * MILLISECOND,
+        rare: 10_000,
         fall_ppm: 400,
-        bend_ppm: 500.0,
+        bend_ppm: 475.0,
     };
 
     /// For calls: packets of 3 or 7.5 ms at the even rate of the controller, which repeats what was
@@ -116,6 +132,7 @@ impl Aims {
         last: 100 * MILLISECOND,
         pause: 100 * MILLISECOND,
         safety: 3 * MILLISECOND,
+        rare: 400,
         fall_ppm: 1000,
         bend_ppm: 1500.0,
     };
@@ -136,6 +153,8 @@ mod tests {
             assert!(aims.pause >= aims.last.min(Aims::MUSIC.pause));
             assert!(aims.bend_ppm > aims.fall_ppm as f64);
         }
+        assert!(Delay::Low.is_prompt() && !Delay::Balanced.is_prompt());
+        assert!(Delay::Fixed(19).is_prompt() && !Delay::Fixed(20).is_prompt());
         assert_eq!(Delay::fixed(9).or(Delay::fixed(301)), None);
     }
 }

@@ -52,6 +52,9 @@ pub struct Controller {
 }
 
 impl Controller {
+    /// The part of the lateness by which the next one may be longer, while there was none like it before.
+    const MARGIN: Nanos = 8;
+
     /// Makes one for a stream of `rate`.
     pub fn new(rate: u32, aims: Aims) -> Self {
         Self {
@@ -65,6 +68,14 @@ impl Controller {
             servo: Servo::new(aims.bend_ppm),
             last: None,
         }
+    }
+
+    /// Begins with what had to be waited for before, if that is more than is usual: what the air was
+    /// like then it is most likely still, and need not be heard once more.
+    #[must_use]
+    pub fn after(mut self, learned: Nanos) -> Self {
+        self.target = learned.clamp(self.aims.first, self.aims.last);
+        self
     }
 
     /// Takes note of a packet that arrived at `now`, whose first frame is number `frame` of the
@@ -122,7 +133,11 @@ impl Controller {
         }
         let jitter = self.jitter().max(self.held);
         let aims = &self.aims;
-        let wanted = (jitter + playout.period + aims.safety).clamp(aims.least, aims.last);
+        // A pause of the air is seen as long as the first packet in it was late, which is shorter by up to
+        // what that packet lasts. The more pauses were seen, the nearer the longest of them is to that.
+        let like_it = Nanos::from(self.lateness.count_from(jitter - jitter / Self::MARGIN));
+        let margin = jitter / (Self::MARGIN + 2 * like_it);
+        let wanted = (jitter + margin + playout.period + aims.safety).clamp(aims.least, aims.last);
         self.target = wanted.max(self.target - fall);
     }
 
@@ -138,7 +153,7 @@ impl Controller {
 
     /// Returns how late nearly all packets are at most.
     pub fn jitter(&self) -> Nanos {
-        self.lateness.high()
+        self.lateness.high(self.aims.rare)
     }
 
     /// Returns how much faster the phone's clock runs than the sound card's.

@@ -77,9 +77,6 @@ impl Lateness {
     const BINS: usize = 256;
     const STRETCHES: usize = 6;
     const STRETCH: Nanos = 10 * SECOND;
-    /// One packet in so many may come later than what [`Self::high`] says.
-    const RARE: u32 = 400;
-
     /// Takes note of a packet that was `late` at `now`.
     pub(super) fn add(&mut self, now: Nanos, late: Nanos) {
         let stretch = now / Self::STRETCH;
@@ -97,16 +94,22 @@ impl Lateness {
         }
     }
 
-    /// Returns what nearly all packets were not later than, to the millisecond above.
-    pub(super) fn high(&self) -> Nanos {
+    /// Returns what all packets but one in `rare` were not later than, to the millisecond above.
+    pub(super) fn high(&self, rare: u32) -> Nanos {
         let mut later = 0;
         for (bin, count) in self.sums.iter().enumerate().rev() {
             later += count;
-            if later > self.total / Self::RARE {
+            if later > self.total / rare {
                 return (bin as Nanos + 1) * MILLISECOND;
             }
         }
         0
+    }
+
+    /// Returns how many packets were as late as this, or later.
+    pub(super) fn count_from(&self, late: Nanos) -> u32 {
+        let bin = usize::try_from(late / MILLISECOND).unwrap_or(0);
+        self.sums.iter().skip(bin).sum()
     }
 
     fn forget_a_stretch(&mut self) {
@@ -141,26 +144,28 @@ mod tests {
     #[test]
     fn lateness_is_that_of_nearly_all_packets_of_a_minute() {
         let mut lateness = Lateness::default();
-        assert_eq!(lateness.high(), 0);
+        assert_eq!(lateness.high(400), 0);
         for n in 0..1000 {
             let late = if n % 500 == 0 { 90 } else { n % 10 };
             lateness.add(SECOND + n, late * MILLISECOND);
         }
-        assert_eq!(lateness.high(), 10 * MILLISECOND);
+        assert_eq!(lateness.high(400), 10 * MILLISECOND);
         for n in 0..10 {
             lateness.add(30 * SECOND + n, 50 * MILLISECOND);
         }
-        assert_eq!(lateness.high(), 51 * MILLISECOND);
+        assert_eq!(lateness.high(400), 51 * MILLISECOND);
+        assert_eq!(lateness.count_from(50 * MILLISECOND), 12);
+        assert_eq!(lateness.count_from(91 * MILLISECOND), 0);
         lateness.add(85 * SECOND, 2 * MILLISECOND);
-        assert_eq!(lateness.high(), 51 * MILLISECOND);
+        assert_eq!(lateness.high(400), 51 * MILLISECOND);
         lateness.add(95 * SECOND, 2 * MILLISECOND);
-        assert_eq!(lateness.high(), 3 * MILLISECOND);
+        assert_eq!(lateness.high(400), 3 * MILLISECOND);
     }
 
     #[test]
     fn what_is_very_late_counts_as_late() {
         let mut lateness = Lateness::default();
         lateness.add(SECOND, Nanos::MAX);
-        assert_eq!(lateness.high(), 256 * MILLISECOND);
+        assert_eq!(lateness.high(400), 256 * MILLISECOND);
     }
 }

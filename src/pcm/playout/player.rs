@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::pcm::{Concealer, Cycle, Nanos, Pace, Reader, Source, duration_of, frames_in};
+use crate::pcm::{
+    Concealer, Cycle, MILLISECOND, Nanos, Pace, Reader, SECOND, Source, duration_of, frames_in,
+};
 
 use super::link::Link;
 
@@ -24,6 +26,15 @@ pub struct Player {
 }
 
 impl Player {
+    /// Nearer to its line than this is near enough, as packets come.
+    const APART: Nanos = 3 * MILLISECOND;
+    /// Further than this it is on no line at all.
+    const FAR: Nanos = SECOND;
+    /// Shorter than this it is no silence, but where a wave passes zero.
+    const REST: Nanos = 5 * MILLISECOND;
+    /// What is no louder is silence: -78 dBFS, which no room is quiet enough to hear.
+    const QUIET: f32 = 1.0 / 8192.0;
+
     pub(super) fn new(ring: Reader, link: Arc<Link>, rate: u32, channels: usize) -> Self {
         Self {
             ring,
@@ -35,6 +46,29 @@ impl Player {
             consumed: 0,
             next: None,
         }
+    }
+
+    /// Comes nearer to its line where nobody hears it: where the sound rests, some of the silence is left
+    /// out, or lasts longer. Returns how many of the next `frames` are to be that.
+    fn drift_in_silence(&mut self, now: Nanos, frames: usize) -> usize {
+        let apart = self.offset(now) - self.link.begin();
+        if !(Self::APART..Self::FAR).contains(&apart.abs()) {
+            return 0;
+        }
+        let (most, least) = (
+            frames_in(apart.abs(), self.rate),
+            frames_in(Self::REST, self.rate),
+        );
+        let quiet = self.ring.count_quiet(Self::QUIET, most.max(least));
+        if quiet < least {
+            return 0;
+        }
+        if apart < 0 {
+            return most.min(frames);
+        }
+        let spare = self.ring.level().saturating_sub(frames);
+        self.consumed += self.ring.skip(quiet.min(most).min(spare)) as u64;
+        0
     }
 
     /// The line that playing now would be on.
@@ -87,13 +121,19 @@ impl Source for Player {
         if !self.playing {
             self.begin(cycle.now, frames);
         }
-        let offset = self.offset(cycle.now);
-        self.link
-            .tell(self.playing.then_some(offset), period, cycle.delay);
         let mut played = 0;
         if self.playing {
-            played = self.ring.pop(out);
-            self.consumed += played as u64;
+            played = self.drift_in_silence(cycle.now, frames);
+            out[..played * self.channels].fill(0.0);
+        }
+        // What it is silent for counts as if it had begun later.
+        let offset = self.offset(cycle.now) + duration_of(played as u64, self.rate);
+        self.link
+            .tell(self.playing.then_some(offset), period, cycle.delay);
+        if self.playing {
+            let taken = self.ring.pop(&mut out[played * self.channels..]);
+            self.consumed += taken as u64;
+            played += taken;
             self.concealer.play(&mut out[..played * self.channels]);
             if played < frames {
                 self.playing = false;
@@ -113,7 +153,7 @@ impl Source for Player {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pcm::{MILLISECOND, SECOND, Writer, ring};
+    use crate::pcm::{Writer, ring};
 
     const RATE: u32 = 48_000;
     /// A turn of 5 ms.
@@ -210,6 +250,68 @@ mod tests {
         bench.turn();
         assert_eq!(bench.link.playout().offset, before);
         assert_eq!(bench.link.playout().underruns, 0);
+    }
+
+    /// What is heard in full of a first stretch of 2400 frames, which fades in, after its first turn.
+    const FIRST: usize = 1_960;
+
+    /// Plays a tenth of a second, on the wrong line, of what is sound and silence in turn, 50 ms each.
+    fn out_of_line(bench: &mut Bench, apart: Nanos) -> Vec<f32> {
+        let line = bench.now;
+        bench.link.order(line, Pace::NOMINAL);
+        for tenth in 0..4 {
+            let level = if tenth % 2 == 0 { 0.5 } else { 0.0 };
+            bench.writer.push(&[level; 2_400]).unwrap();
+        }
+        bench.turn();
+        bench.link.order(line - apart, Pace::NOMINAL);
+        let heard = (0..20).flat_map(|_| bench.turn()).collect();
+        let offset = bench.link.playout().offset.unwrap();
+        assert!(
+            (offset - (line - apart)).abs() < 3 * MILLISECOND,
+            "{offset}"
+        );
+        assert_eq!(bench.link.playout().underruns, 0);
+        heard
+    }
+
+    #[test]
+    fn what_waits_too_long_is_caught_up_with_in_silence() {
+        let mut bench = Bench::new();
+        let heard = out_of_line(&mut bench, 20 * MILLISECOND);
+        let sounding = heard.iter().filter(|sample| **sample > 0.49).count();
+        // In as many turns it would come to 240 of the second stretch otherwise.
+        assert!(
+            (FIRST + 1_100..=FIRST + 1_200).contains(&sounding),
+            "{sounding}"
+        );
+        assert_eq!(bench.link.take_concealed(), 0);
+    }
+
+    #[test]
+    fn what_waits_too_short_rests_longer_in_silence() {
+        let mut bench = Bench::new();
+        let heard = out_of_line(&mut bench, -20 * MILLISECOND);
+        let first = heard.iter().filter(|sample| **sample > 0.49).count();
+        assert_eq!(first, FIRST, "the second stretch comes later");
+        assert_eq!(bench.link.take_concealed(), 0);
+    }
+
+    #[test]
+    fn sound_is_never_left_out_to_be_in_line() {
+        let mut bench = Bench::new();
+        bench.link.order(bench.now, Pace::NOMINAL);
+        // Each turn begins with less than 5 ms of silence.
+        let wave = [[0.0; 230].as_slice(), &[0.5; 10]].concat();
+        bench.writer.push(&wave.repeat(35)).unwrap();
+        bench.turn();
+        let before = bench.link.playout().offset.unwrap();
+        for apart in [20, -20] {
+            let line = before + apart * MILLISECOND;
+            bench.link.order(line, Pace::NOMINAL);
+            bench.turn();
+            assert_eq!(bench.link.playout().offset, Some(before));
+        }
     }
 
     #[test]

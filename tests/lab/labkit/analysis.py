@@ -68,6 +68,23 @@ def envelope(samples: np.ndarray, rate: int, frequency: float) -> np.ndarray:
     return 2 * np.abs(fftconvolve(turned, window / window.sum(), mode="same"))
 
 
+def pitch(samples: np.ndarray, rate: int, frequency: float, every: float = 1.0) -> list[float]:
+    """By how many ppm a tone in the first channel is higher than `frequency`, in each stretch of
+    `every` seconds, within 1 ppm where the tone is whole."""
+    mono = channels(samples)[0]
+    window = max(1, round(_ENVELOPE_WINDOW * rate))
+    turned = mono * np.exp(-2j * np.pi * frequency * np.arange(len(mono)) / rate)
+    held = turned[: len(turned) // window * window].reshape(-1, window) @ np.hanning(window)
+    phase = np.unwrap(np.angle(held))
+    count = round(every * rate / window)
+    turns = 2 * np.pi * frequency * window / rate
+    slopes = (
+        np.polyfit(np.arange(count), phase[at : at + count], 1)[0]
+        for at in range(0, len(phase) - count + 1, count)
+    )
+    return [float(slope / turns * 1e6) for slope in slopes]
+
+
 def span(
     samples: np.ndarray, rate: int, frequency: float, threshold: float
 ) -> tuple[float, float] | None:

@@ -81,16 +81,16 @@ class Attempts:
 
     def _failed(self, what: str, failure: Exception) -> None:
         self._in_a_row += 1
-        reason = f"{what}: {_reason(failure)}"
+        reason = f"{what}: {reason(failure)}"
         self._failures.append(reason)
         print(f"failed{self._taker.suffix}: {reason}", flush=True)
         try:
             self._taker.recover(self._phone)
         except (GuestError, PhoneError) as again:
             # Whatever is tried next fails, too, and is counted then.
-            print(f"beginning anew failed: {_reason(again)}", flush=True)
+            print(f"beginning anew failed: {reason(again)}", flush=True)
 
 
-def _reason(failure: Exception) -> str:
+def reason(failure: Exception) -> str:
     """What a failure says, as one line and without the phone's last events."""
     return " ".join(str(failure).partition("; it saw:")[0].split())[:300]

@@ -14,29 +14,46 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from labkit import analysis, bench_calls, bench_household, signals, starting
+from labkit import (
+    analysis,
+    bench_calls,
+    bench_codecs,
+    bench_household,
+    bench_peers,
+    clock,
+    signals,
+    starting,
+)
 from labkit.call_taker import DOTD, CallTaker, Dotd
-from labkit.figures import Figure, costs, delays, memory, of_each
+from labkit.figures import Figure, costs, delays, memory, of_each, wake_ups
 from labkit.laboratory import Laboratory, Parts
 from labkit.native import Native
 from labkit.phone import Phone
 from labkit.pi import Pi
 from labkit.radio import Radio
+from labkit.rasters import draw
+from labkit.speakers import PEERS
+from labkit.traces import TRACES
 
 PARTS = {
     "start": "the speaker's own start, and its size",
     "pairing": "phones that pair",
     "music": "what a phone plays: delays, CPU, memory",
+    "codecs": "what each codec takes, in instructions",
     "household": "three phones: who takes over, who comes back; and a list of 10,000",
     "calls": "calls that are taken with dotd",
     "peer": "calls that are taken with PipeWire's native backend",
 }
 PHONE = "Anna's iPhone"
 CLICK_EVERY = 0.7
+SUSPENDED = 8.0
+"""Seconds after which a card that nobody plays to is closed for sure."""
+RESTING = 6.0
+"""Seconds over which a speaker at rest is watched."""
 LAB_HEADROOM = "/usr/share/wireplumber/wireplumber.conf.d/lab.conf"
 """What makes the card deaf to stalls of the host, at the price of 43 ms."""
 
@@ -48,7 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="parts: " + "; ".join(f"{name}: {what}" for name, what in PARTS.items()),
     )
     parser.add_argument("--to", type=Path, default=Path("bench.json"), help="the JSON file")
-    parser.add_argument("--repeat", type=int, default=10, help="values behind each median")
+    parser.add_argument(
+        "--repeat", type=int, help="values behind each median (10; with --against 5 runs)"
+    )
     parser.add_argument(
         "--minutes", type=float, default=1.0, help="of music and of a call, for CPU and memory"
     )
@@ -56,7 +75,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help="see below"
     )
+    add_comparison(parser)
     options = parser.parse_args(arguments)
+    if options.against:
+        compare(options)
+        return 0
+    options.repeat = options.repeat or 10
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="dotd-bench-") as artifacts, Radio() as radio:
         laboratory = Laboratory(Parts.from_environment(), Path(artifacts), radio)
@@ -68,6 +92,51 @@ def main(arguments: list[str] | None = None) -> int:
             write(figures, options.to)
             laboratory.close()
     return 0
+
+
+def add_comparison(parser: argparse.ArgumentParser) -> None:
+    """Adds what only the comparison with peers takes."""
+    group = parser.add_argument_group(
+        "beside its peers",
+        "Music instead of the parts above: latency, faults, CPU and memory on the same traces, in "
+        "turn, in one boot; a table, a JSON file and a picture beside that. Traces: "
+        + "; ".join(f"{each.name}: {each.what}" for each in TRACES.values()),
+    )
+
+    def names(known: Iterable[str]) -> Callable[[str], list[str]]:
+        def read(text: str) -> list[str]:
+            given = text.split(",")
+            if unknown := [each for each in given if each not in known]:
+                raise argparse.ArgumentTypeError(f"no {unknown[0]!r} among {', '.join(known)}")
+            return given
+
+        return read
+
+    group.add_argument("--against", type=names(PEERS), metavar="PEER,...", help=", ".join(PEERS))
+    group.add_argument("--traces", type=names(TRACES), metavar="TRACE,...", help="default: all")
+    group.add_argument("--seconds", type=float, default=30.0, help="of each trace (30)")
+    group.add_argument("--drift", type=float, default=10.0, help="minutes of drift, 0 for none (10)")
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Measures dotd and its peers in turn, and prints the table."""
+    plan = bench_peers.Plan(
+        options.against,
+        options.traces or tuple(TRACES),
+        options.repeat or 5,
+        options.seconds,
+        options.drift,
+    )
+    with tempfile.TemporaryDirectory(prefix="dotd-bench-") as artifacts, Radio() as radio:
+        laboratory = Laboratory(Parts.from_environment(), Path(artifacts), radio)
+        try:
+            laboratory.shared_pi().sh(f"rm {LAB_HEADROOM}")
+            comparison = bench_peers.measure(laboratory, radio, plan, options.to)
+        finally:
+            laboratory.close()
+    picture = options.to.with_suffix(".png")
+    draw(comparison, picture)
+    print(f"\n{comparison.table()}\n\nAll values: {options.to}; a picture: {picture}")
 
 
 def write(figures: list[Figure], to: Path) -> None:
@@ -91,7 +160,9 @@ def beside(figures: list[Figure]) -> list[Figure]:
 
 def measure(laboratory: Laboratory, options: argparse.Namespace) -> Iterator[Figure]:
     """All figures, in an order in which each leaves the speaker as the next needs it."""
-    if set(options.only) - {"peer"}:
+    if "codecs" in options.only:
+        yield from bench_codecs.measure()
+    if set(options.only) - {"peer", "codecs"}:
         pi = laboratory.shared_pi()
         pi.sh(f"rm {LAB_HEADROOM}; systemctl restart dotd-wireplumber")
         yield from of_dotd(pi, laboratory.radio, options)
@@ -235,20 +306,33 @@ def latency(pi: Pi, phone: Phone, clicks: int) -> list[Figure]:
     return figures
 
 
-def footprint(pi: Pi, phone: Phone, minutes: float, repeat: int) -> list[Figure]:
+def rest(pi: Pi, repeat: int) -> Iterator[Figure]:
+    """How often a speaker wakes up with which nobody is connected, and whether its card is open."""
+    clock.sleep(SUSPENDED)
+    readings = []
+    for _ in range(repeat):
+        before, began = wake_ups(pi, DOTD), pi.now()
+        clock.sleep(RESTING)
+        after, ended = wake_ups(pi, DOTD), pi.now()
+        readings.append({name: (after[name] - before[name]) / (ended - began) for name in after})
+    yield from of_each("wake-ups of {} a second, idle", "", readings, "voluntary switches of all threads")
+    busy = pi.sh("grep -lv closed /proc/asound/card*/pcm*p/sub*/status | wc -l").stdout
+    yield Figure("sound cards that are open, idle", "", [float(busy)], "/proc/asound")
+
+
+def footprint(pi: Pi, phone: Phone, minutes: float, repeat: int) -> Iterator[Figure]:
     """CPU time and memory, idle and playing, read after each of `repeat` parts of the time."""
     phone.disconnect()
     pi.wait_status(lambda s: not any(each["connected"] for each in s["phones"]))
     idle = [memory(pi, DOTD) for _ in range(repeat)]
+    yield from rest(pi, repeat)
     phone.play(signals.tone(seconds=60 * minutes + 15))
     pi.wait_status(lambda s: any(each["playing"] for each in s["phones"]))
     spent, playing = costs(pi, DOTD, minutes, repeat)
     phone.stop()
-    return [
-        *of_each("CPU of {}, a minute of music", "s", spent, "schedstat of all threads"),
-        *of_each("memory of {}, idle", "MB", idle, "PSS of smaps_rollup"),
-        *of_each("memory of {}, playing", "MB", playing, "PSS of smaps_rollup"),
-    ]
+    yield from of_each("CPU of {}, a minute of music", "s", spent, "schedstat of all threads")
+    yield from of_each("memory of {}, idle", "MB", idle, "PSS of smaps_rollup")
+    yield from of_each("memory of {}, playing", "MB", playing, "PSS of smaps_rollup")
 
 
 if __name__ == "__main__":

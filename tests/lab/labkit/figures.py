@@ -6,7 +6,7 @@ Invariant: a figure nobody could measure stays in the table, with nothing in it.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from labkit import clock
@@ -83,27 +83,33 @@ def costs(
 def processor_time(pi: Pi, processes: Mapping[str, str]) -> Reading:
     """Seconds each process has run, all threads together."""
     sums = _of_processes(
-        pi,
-        processes,
-        lambda pid: f"cat /proc/{pid}/task/*/schedstat | awk '{{s += $1}} END {{print s + 0}}'",
+        pi, processes, "cat /proc/$pid/task/*/schedstat | awk '{s += $1} END {print s + 0}'"
     )
     return {name: value / 1e9 for name, value in sums.items()}
 
 
 def memory(pi: Pi, processes: Mapping[str, str]) -> Reading:
     """Proportional set size of each process, in MB."""
-    sizes = _of_processes(
-        pi, processes, lambda pid: f"awk '/^Pss:/ {{print $2}}' /proc/{pid}/smaps_rollup"
-    )
+    sizes = _of_processes(pi, processes, "awk '/^Pss:/ {print $2}' /proc/$pid/smaps_rollup")
     return {name: kilobytes / 1024 for name, kilobytes in sizes.items()}
 
 
-def _of_processes(pi: Pi, processes: Mapping[str, str], command: Callable[[str], str]) -> Reading:
-    """Runs a command that prints one number for the main process of each unit."""
-    values = {}
-    for name, unit in processes.items():
-        pid = pi.sh(f"systemctl show -P MainPID {unit}").stdout.strip()
-        if pid == "0":
+def wake_ups(pi: Pi, processes: Mapping[str, str]) -> Reading:
+    """How often all threads of each process have begun to wait so far, and with that been woken."""
+    return _of_processes(
+        pi, processes, "awk '/^voluntary/ {s += $2} END {print s + 0}' /proc/$pid/task/*/status"
+    )
+
+
+def _of_processes(pi: Pi, processes: Mapping[str, str], command: str) -> Reading:
+    """Runs a command that prints one number for the main process, $pid, of each unit. All are asked at
+    once, because what is measured goes on meanwhile."""
+    asked = f"""for unit in {" ".join(processes.values())}; do
+        pid=$(systemctl show -P MainPID $unit)
+        if [ $pid = 0 ]; then echo; else {command}; fi
+    done"""
+    values = pi.sh(asked).stdout.split("\n")
+    for unit, value in zip(processes.values(), values, strict=False):
+        if not value:
             raise GuestError(f"{unit} does not run")
-        values[name] = float(pi.sh(command(pid)).stdout)
-    return values
+    return dict(zip(processes, map(float, values[: len(processes)]), strict=True))

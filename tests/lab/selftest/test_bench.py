@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from labkit import analysis, bench, bench_calls, bench_crowd, bench_household, native
+from labkit import analysis, bench, bench_calls, bench_crowd, bench_household, native, pipewire
 from labkit.air import Air
 from labkit.attempts import Attempts
 from labkit.bench_calls import OneOfMany
@@ -167,7 +167,7 @@ def test_the_peer_s_calls_and_cards_are_read():
         {"info": {"props": {"media.class": "Audio/Sink", "api.alsa.path": "front:0"}}},
         {"info": {"props": {"media.class": "Audio/Source"}}},
     ]
-    assert native.card_ends(dump) == {"Audio/Sink"}
+    assert pipewire.card_ends(dump) == {"Audio/Sink"}
 
 
 def test_what_failed_says_nothing_of_another_kind():

@@ -204,6 +204,28 @@ def test_jitter_delays_packets_in_order(phone, speaker):
     assert order == sorted(order)
 
 
+def test_packets_wait_for_the_end_of_a_pause_and_then_take_their_slots(phone, speaker):
+    phone.link_quality(pauses=[(0.5, 0.8)], slot_ms=4)
+    played = phone.play(signals.tone(seconds=2), frames_per_packet=5).wait()
+    sent = np.array([p.sent for p in played.packets]) - played.started
+    due = np.array([p.due for p in played.packets]) - played.started
+    waited = sent[(due > 0.5) & (due < 0.8)]
+    assert 0.8 <= waited[0] < 0.82 and len(waited) == 20
+    assert waited[-1] - waited[0] >= 0.004 * 19 - 1e-9
+    assert np.median((sent - due)[due < 0.5]) < 0.01
+    assert np.median((sent - due)[due > 1.2]) < 0.01
+    order = [p.sequence_number for p in speaker.packets]
+    assert order == sorted(order)
+
+
+def test_a_phone_s_clock_may_be_too_fast(phone):
+    phone.link_quality(clock_ppm=10_000)
+    played = phone.play(signals.tone(seconds=2)).wait()
+    assert played.time_of(2 * 44100) - played.started == pytest.approx(2 / 1.01)
+    assert played.packets[-1].due == pytest.approx(played.time_of(played.packets[-1].sample))
+    assert np.median(played.lateness) < 0.01
+
+
 def test_out_of_range_ends_the_music_and_says_why(phone, speaker):
     played = phone.play(signals.tone(seconds=20))
     phone.out_of_range()

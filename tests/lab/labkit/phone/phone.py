@@ -249,9 +249,20 @@ class Phone(Calling, Listening):
             self._controller.enter_range()
             self._in_range = True
 
-    def link_quality(self, loss: float = 0.0, jitter_ms: float = 0.0, seed: int = 0) -> None:
-        """Makes the air lose and delay this phone's media packets; without arguments, perfect."""
-        self._player.quality = LinkQuality(loss, jitter_ms, seed)
+    def link_quality(
+        self,
+        loss: float = 0.0,
+        jitter_ms: float = 0.0,
+        seed: int = 0,
+        pauses: Sequence[tuple[float, float]] = (),
+        slot_ms: float = 0.0,
+        clock_ppm: float = 0.0,
+    ) -> None:
+        """Makes the air lose and delay this phone's media packets, and its clock run too fast (that
+        from when it plays next); without arguments, perfect. See `LinkQuality`."""
+        self._player.quality = LinkQuality(
+            loss, jitter_ms, seed, tuple(pauses), slot_ms, clock_ppm
+        )
 
     # Music
 

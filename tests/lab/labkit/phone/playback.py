@@ -11,9 +11,11 @@ packets too, as the air would lose them.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import struct
 import threading
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,11 +34,24 @@ LINGER = 2.0
 
 @dataclass(frozen=True)
 class LinkQuality:
-    """What the air does to media packets; the same seed gives the same fate."""
+    """What the air does to media packets; the same seed gives the same fate.
+
+    `pauses` are when nothing gets through, as (begin, end) in seconds from the start of the piece, in
+    order; `slot_ms` is how long the air takes for a packet, so that what has waited comes in a row.
+    `clock_ppm` is by how much the phone's clock is too fast.
+    """
 
     loss: float = 0.0
     jitter_ms: float = 0.0
     seed: int = 0
+    pauses: tuple[tuple[float, float], ...] = ()
+    slot_ms: float = 0.0
+    clock_ppm: float = 0.0
+
+    def opened(self, moment: float) -> float:
+        """The first moment from this one on at which the air is free."""
+        place = bisect_right(self.pauses, (moment, math.inf)) - 1
+        return max(moment, self.pauses[place][1]) if place >= 0 else moment
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,7 @@ class Playback:
         self._log = log
         self._next = 0
         self._sequence = 0
-        self._segments: list[tuple[int, float]] = []
+        self._segments: list[tuple[int, float, float]] = []
         self._ended = threading.Event()
 
     @property
@@ -118,9 +133,9 @@ class Playback:
 
     def time_of(self, sample: int) -> float:
         """The monotonic time at which this sample of the piece was due."""
-        for first, start in reversed(self._segments):
+        for first, start, rate in reversed(self._segments):
             if sample >= first:
-                return start + (sample - first) / self.coding.rate
+                return start + (sample - first) / rate
         raise PhoneError(f"sample {sample} was not sent: the stream never started")
 
     def wait(self, timeout: float | None = None) -> Playback:
@@ -149,7 +164,8 @@ class Playback:
         """Sends what is left, on schedule, and then silence for a while, as players do; cancel it
         to suspend. Returns False when the media channel is gone."""
         first, start = self._next, clock.now()
-        self._segments.append((first * self._unit_samples, start))
+        rate = self.coding.rate * (1 + self._quality().clock_ppm / 1e6)
+        self._segments.append((first * self._unit_samples, start, rate))
         last = len(self._units) + int(LINGER * self.coding.rate / self._unit_samples)
         released = start
         while self._endless or self._next < last:
@@ -157,9 +173,11 @@ class Playback:
             sounds = self._endless or index < len(self._units)
             if index == len(self._units) and not self._endless:
                 self.end()
-            due = start + (index - first) * self._unit_samples / self.coding.rate
-            _, delay = fate(self._quality(), self._sequence)
-            released = max(released, due + delay)
+            due = start + (index - first) * self._unit_samples / rate
+            quality = self._quality()
+            _, delay = fate(quality, self._sequence)
+            free = max(released + quality.slot_ms / 1000, due + delay)
+            released = start + quality.opened(free - start)
             await _sleep_until(released)
             unit = self._units[index % len(self._units)] if sounds else self._silence
             for part, payload in enumerate(unit):

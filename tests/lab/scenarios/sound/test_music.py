@@ -12,8 +12,8 @@ from labkit.glitches import glitches
 LEVEL = -12.0
 LEFT, RIGHT = 441.0, 997.0
 SECONDS = 3.0
-JITTER_MS = 20.0
-"""A stream begins with a buffer of 40 ms, before anything is known of its jitter. A turn of the graph
+JITTER_MS = 15.0
+"""A stream begins with a buffer of 35 ms, before anything is known of its jitter. A turn of the graph
 takes 11 ms of it and threads that wake up late 3 ms; the rest is for the lab, which is late too."""
 
 RATES = [16000, 32000, 44100, 48000]
@@ -280,6 +280,24 @@ def test_phone_is_told_the_delay_that_is_heard(speaker, coder):
         apart += [told[-1] - heard for heard in delays(found, [due], CLICK_EVERY)]
     assert len(apart) >= CLICKS - SETTLING - 1, "too few clicks were heard"
     assert abs(np.median(apart)) <= TOLD_MS, f"told more than heard by, in ms: {np.round(apart, 1)}"
+
+
+def test_music_waits_as_long_as_the_file_says(speaker, phone):
+    speaker.invite(phone)
+    sound = signals.clicks(CLICK_EVERY, CLICK_EVERY * (CLICKS + 1), bed=-30.0)
+    heard = {}
+    for delay in ('"low"', "100", "250"):
+        speaker.pi.config(f"[music]\ndelay = {delay}\n")
+        speaker.pi.sh("systemctl reload dotd")
+        with speaker.pi.recording() as recorded:
+            playback = phone.play(sound).wait()
+            phone.stop()
+        clicks = analysis.click_times(recorded.samples, recorded.rate)
+        found = [recorded.clock.time_of(at * recorded.rate) for at in clicks]
+        due = [playback.time_of(mark) for mark in sound.marks][SETTLING:]
+        heard[delay] = np.median(delays(found, due, CLICK_EVERY))
+    assert heard["250"] - heard["100"] == pytest.approx(150, abs=10), heard
+    assert heard['"low"'] < heard["100"] - 50, heard
 
 
 def test_name_in_the_file_is_in_the_air_after_a_reload_and_nobody_hears_it(speaker, phones):
