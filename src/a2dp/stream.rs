@@ -111,7 +111,7 @@ impl Stream {
         // When the thread has ended there is nothing to play, and the source is silent.
         self.outlets.send(outlet).ok();
         self.signal.wake();
-        Box::new(player)
+        Box::new(player.bending_silence())
     }
 
     /// Returns the dials of the stream.
