@@ -81,9 +81,9 @@ class Attempts:
 
     def _failed(self, what: str, failure: Exception) -> None:
         self._in_a_row += 1
-        reason = f"{what}: {reason(failure)}"
-        self._failures.append(reason)
-        print(f"failed{self._taker.suffix}: {reason}", flush=True)
+        told = f"{what}: {reason(failure)}"
+        self._failures.append(told)
+        print(f"failed{self._taker.suffix}: {told}", flush=True)
         try:
             self._taker.recover(self._phone)
         except (GuestError, PhoneError) as again:

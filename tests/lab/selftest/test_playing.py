@@ -210,8 +210,10 @@ def test_packets_wait_for_the_end_of_a_pause_and_then_take_their_slots(phone, sp
     sent = np.array([p.sent for p in played.packets]) - played.started
     due = np.array([p.due for p in played.packets]) - played.started
     waited = sent[(due > 0.5) & (due < 0.8)]
-    assert 0.8 <= waited[0] < 0.82 and len(waited) == 20
-    assert waited[-1] - waited[0] >= 0.004 * 19 - 1e-9
+    assert 0.8 <= waited[0] < 0.82 and len(waited) in (20, 21)
+    # The air has each for its slot, however late the machine is with one of them.
+    assert waited[-1] - waited[0] >= 0.004 * (len(waited) - 1) - 0.01
+    assert np.all(np.diff(waited) >= 0)
     assert np.median((sent - due)[due < 0.5]) < 0.01
     assert np.median((sent - due)[due > 1.2]) < 0.01
     order = [p.sequence_number for p in speaker.packets]
