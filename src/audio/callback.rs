@@ -189,11 +189,6 @@ impl Turner {
         } else if self.unheard >= self.frames(UNHEARD_MS) {
             self.shaping.take(&mut self.shaper);
         }
-        self.unheard = if self.hush.is_silent() {
-            self.unheard.saturating_add(frames as u32)
-        } else {
-            0
-        };
         self.inlet.take(&mut self.source);
         let later = self.shaper.as_ref().map_or(0, |shaper| shaper.delay());
         let cycle = Cycle {
@@ -211,7 +206,10 @@ impl Turner {
         if self.controls.stopping.load(Relaxed) {
             if self.gain.is_silent() {
                 self.inlet.give_back(&mut self.source);
-                self.controls.silent.store(true, Relaxed);
+                // By then the shaper has given back what it held of the fade as well.
+                if self.unheard >= self.frames(UNHEARD_MS) {
+                    self.controls.silent.store(true, Relaxed);
+                }
             }
             self.gain.move_to(0.0, self.frames(LAST_RAMP_MS));
         } else {
@@ -225,8 +223,14 @@ impl Turner {
             self.controls.hush_gain()
         };
         self.hush.move_to(hush, self.frames(HUSH_RAMP_MS));
+        let began = self.gain.is_silent() || self.hush.is_silent();
         self.gain.apply(samples, self.channels);
         self.hush.apply(samples, self.channels);
+        self.unheard = if began && (self.gain.is_silent() || self.hush.is_silent()) {
+            self.unheard.saturating_add(frames as u32)
+        } else {
+            0
+        };
         if let Some(shaper) = &mut self.shaper {
             shaper.apply(samples);
         }
@@ -417,7 +421,7 @@ mod tests {
         bench.play(1.0);
         bench.heard(240);
         bench.controls.stop();
-        bench.heard(960);
+        bench.heard(1_440);
         assert!(bench.controls.is_silent());
     }
 

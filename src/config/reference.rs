@@ -361,10 +361,12 @@ pub const TABLES: &[Table] = &[
             },
             Key {
                 name: "ceiling",
-                about: "What no sound exceeds, in dB below the loudest that the sound card can play. \
-                        What would is turned down for a moment, without distortion, which takes \
-                        5 ms; it keeps neighbours asleep and small drivers alive. Whatever of this \
-                        table changes the sound while it plays is heard after a moment of silence.",
+                about: "What the sound of a phone does not exceed, in dB below the loudest that the \
+                        sound card can play; between two samples of the phone it may, by a decibel \
+                        or two. What would is turned down for a moment, without distortion, which \
+                        takes 5 ms; it keeps neighbours asleep and small drivers alive. Whatever of \
+                        this table changes the sound while it plays is heard after a moment of \
+                        silence.",
                 allowed: "\"off\", or -40 to 0",
                 default: Preset::Value("\"off\""),
                 set: values::ceiling,

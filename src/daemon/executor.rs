@@ -292,6 +292,10 @@ impl Streams {
 
     /// Has what is played from now on wait so long before it is heard.
     pub(super) fn set_delay(&mut self, delay: Delay) {
+        if delay != self.delay {
+            // What was waited for was the setting's, and need not be the air's.
+            self.learned.clear();
+        }
         self.delay = delay;
     }
 
@@ -325,8 +329,11 @@ impl Streams {
             let wait = stream.meters().read().target;
             self.learned
                 .retain(|_, (_, since)| since.elapsed() < LATELY);
-            self.learned
-                .insert(transport.clone(), (wait, Instant::now()));
+            // Of one that ended before it had any sound nothing was learned.
+            if !wait.is_zero() {
+                self.learned
+                    .insert(transport.clone(), (wait, Instant::now()));
+            }
         }
     }
 }

@@ -32,10 +32,11 @@ impl Player {
     const APART: Nanos = 3 * MILLISECOND;
     /// Further than this it is on no line at all.
     const FAR: Nanos = SECOND;
-    /// Shorter than this it is no silence, but where a wave passes zero.
+    /// By no more than this a turn moves, in a silence of twice as much: what is shorter may be a rest
+    /// that belongs to the music, or just where a wave passes zero.
     const REST: Nanos = 5 * MILLISECOND;
-    /// What is no louder is silence: -78 dBFS, which no room is quiet enough to hear.
-    const QUIET: f32 = 1.0 / 8192.0;
+    /// What is no louder is silence: -90 dBFS, the last bit of a sample of 16 bits.
+    const QUIET: f32 = 1.0 / 32_768.0;
 
     pub(super) fn new(ring: Reader, link: Arc<Link>, rate: u32, channels: usize) -> Self {
         Self {
@@ -68,19 +69,17 @@ impl Player {
         if !self.bends_silence || !(Self::APART..Self::FAR).contains(&apart.abs()) {
             return 0;
         }
-        let (most, least) = (
-            frames_in(apart.abs(), self.rate),
-            frames_in(Self::REST, self.rate),
-        );
-        let quiet = self.ring.count_quiet(Self::QUIET, most.max(least));
-        if quiet < least {
+        let rest = frames_in(Self::REST, self.rate);
+        let most = frames_in(apart.abs(), self.rate).min(rest);
+        // As long a silence stays as is left out, or it would be none any more.
+        if self.ring.count_quiet(Self::QUIET, 2 * rest) < 2 * rest {
             return 0;
         }
         if apart < 0 {
             return most.min(frames);
         }
         let spare = self.ring.level().saturating_sub(frames);
-        self.consumed += self.ring.skip(quiet.min(most).min(spare)) as u64;
+        self.consumed += self.ring.skip(most.min(spare)) as u64;
         0
     }
 
@@ -314,7 +313,7 @@ mod tests {
     fn sound_is_never_left_out_to_be_in_line() {
         let mut bench = Bench::new();
         bench.link.order(bench.now, Pace::NOMINAL);
-        // Each turn begins with less than 5 ms of silence.
+        // Each turn begins with less than 10 ms of silence.
         let wave = [[0.0; 230].as_slice(), &[0.5; 10]].concat();
         bench.writer.push(&wave.repeat(35)).unwrap();
         bench.turn();

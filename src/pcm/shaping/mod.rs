@@ -1,7 +1,7 @@
 //! What the owner of a box has done to all sound before it is heard: tone, channels, a ceiling.
 //!
 //! Invariant: real-time safe once made. What is off costs nothing and changes no sample; with a ceiling
-//! no sample is above it, whatever comes.
+//! no sample of a stream is above it, whatever comes.
 
 mod equaliser;
 mod limiter;

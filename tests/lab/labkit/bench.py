@@ -134,9 +134,11 @@ def compare(options: argparse.Namespace) -> None:
             comparison = bench_peers.measure(laboratory, radio, plan, options.to)
         finally:
             laboratory.close()
-    picture = options.to.with_suffix(".png")
-    draw(comparison, picture)
-    print(f"\n{comparison.table()}\n\nAll values: {options.to}; a picture: {picture}")
+    print(f"\n{comparison.table()}\n\nAll values: {options.to}", flush=True)
+    if comparison.traces:
+        picture = options.to.with_suffix(".png")
+        draw(comparison, picture)
+        print(f"A picture of them: {picture}")
 
 
 def write(figures: list[Figure], to: Path) -> None:

@@ -32,7 +32,8 @@ from labkit.speakers import PEERS, Dotd, Speaker
 from labkit.traces import TRACES, Trace
 
 PHONE = "Anna's iPhone"
-TONE = 441.0
+TONE = 997.0
+"""No period of it is a whole number of samples, so that nobody can repeat one without a seam."""
 TONE_LEVEL = -12.0
 CLICK_EVERY = 0.7
 """Not a part of a second, so that clicks meet what comes once a second at every place."""
@@ -43,6 +44,8 @@ REST = 2.0
 TOO_FAST = 100.0
 """By how many ppm the phone's clock is too fast when drift is measured: usual crystals are."""
 DRIFT = Trace("drift", "the phone's clock 100 ppm too fast", lambda *_: {"clock_ppm": TOO_FAST})
+_NEAR = 0.05
+"""Seconds around a fault in which it disturbs the measure of pitch."""
 CHUNK = 30.0
 """Seconds of sound that are looked at in one piece."""
 
@@ -67,6 +70,7 @@ class Heard:
     end: float
     faults: list[tuple[float, str]] = field(default_factory=list)
     bends: list[float] = field(default_factory=list)
+    silent: int = 0
 
     def part(self, begin: float, end: float, channel: int) -> np.ndarray:
         """What one channel played between these times."""
@@ -82,11 +86,30 @@ class Heard:
             tone = self.part(begin, end, 0)
             if len(tone) < 2 * rate:
                 continue
+            silent = self._silent_seconds(tone)
+            self.silent += len(silent)
+            if len(silent) > len(tone) // rate // 2:
+                continue  # what is a fault is told by what is usual
             found = glitches(tone, rate, TONE)
             self.faults += [(begin + each.time - self.begin, each.kind) for each in found]
-            bends = analysis.pitch(tone, rate, TONE)
-            broken = {int(each.time) for each in found}
-            self.bends += [ppm for second, ppm in enumerate(bends) if second not in broken]
+            broken = {
+                second
+                for each in found
+                for edge in (each.time - _NEAR, each.time + each.seconds + _NEAR)
+                for second in (int(max(edge, 0)),)
+            }
+            bends = enumerate(analysis.pitch(tone, rate, TONE))
+            self.bends += [ppm for second, ppm in bends if second not in broken | silent]
+
+    def _silent_seconds(self, tone: np.ndarray) -> set[int]:
+        """The seconds in half of which and more the tone is not heard."""
+        rate = self.segment.clock.rate
+        loud = analysis.envelope(tone, rate, TONE) > signals.decibel(TONE_LEVEL - 20)
+        return {
+            second
+            for second in range(len(tone) // rate)
+            if np.mean(loud[second * rate : (second + 1) * rate]) < 0.5
+        }
 
     def latencies(self, sent: Sequence[float]) -> list[tuple[float, float]]:
         """How many milliseconds after it was due each click was played, with when it was due."""
@@ -111,9 +134,13 @@ def measure(laboratory: Laboratory, radio: Radio, plan: Plan, to: Path) -> Compa
         dotd.fall(phone)
         for each in speakers:
             each.install()
-        for run in turns(speakers, phone, plan, comparison.failures):
-            print(run.text, flush=True)
-            comparison.runs.append(run)
+        try:
+            for run in turns(speakers, phone, plan, comparison.failures):
+                print(run.text, flush=True)
+                comparison.runs.append(run)
+        except KeyboardInterrupt:
+            print("ended early, with what there is", flush=True)
+        finally:
             to.write_text(json.dumps(asdict(comparison), indent=1) + "\n")
     return comparison
 
@@ -148,7 +175,9 @@ def turn(
 
     try:
         speaker.rise(phone)
-        for trace in traces:
+        for place, trace in enumerate(traces):
+            if place:
+                speaker.meet_anew(phone)
             yield one_run(speaker, phone, trace, seconds, number)
     except (GuestError, PhoneError) as failure:
         failed(failure)
@@ -186,7 +215,7 @@ def one_run(speaker: Speaker, phone: Phone, trace: Trace, seconds: float, number
         seconds=end - begin,
         cpu={name: (after[name] - before[name]) / minutes for name in after},
         memory=size,
-        told=last_told(phone, end),
+        told=last_told(phone, playback.started, end),
         phone_late=float(np.percentile(playback.lateness, 99)) * 1000,
     )
     listen(run, recorded, sound, playback, begin, end)
@@ -215,11 +244,15 @@ def listen(
     run.audible = (first - (playback.packets[0].sent or playback.started)) * 1000
     heard = Heard(segment, begin, end)
     heard.judge()
-    run.faults, run.bends = heard.faults, heard.bends
+    run.faults, run.bends, run.silent = heard.faults, heard.bends, heard.silent
     run.latencies = heard.latencies([playback.time_of(mark) for mark in sound.marks])
 
 
-def last_told(phone: Phone, end: float) -> float | None:
-    """What the speaker last told the phone of its delay before this time, in ms."""
-    told = [each.details["ms"] for each in phone.events if each.kind == "delay-report" and each.time < end]
-    return told[-1] if told else None
+def last_told(phone: Phone, begin: float, end: float) -> float | None:
+    """What the speaker told the phone of its delay last, in ms: of this connection, if at all."""
+    for event in reversed(phone.events):
+        if event.time < begin and event.kind == "disconnected":
+            return None
+        if event.time < end and event.kind == "delay-report":
+            return event.details["ms"]
+    return None

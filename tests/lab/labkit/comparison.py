@@ -39,6 +39,8 @@ class Run:
     latencies: list[tuple[float, float]] = field(default_factory=list)
     """When a click was due, and how long after it was played."""
     faults: list[tuple[float, str]] = field(default_factory=list)
+    silent: int = 0
+    """Seconds in most of which nothing was heard."""
     bends: list[float] = field(default_factory=list)
     """By how many ppm the pitch was off, for each second without a fault."""
 
@@ -54,10 +56,11 @@ class Run:
 
     @property
     def drift(self) -> float | None:
-        """By how many ms an hour the delay grows, by a straight line through all of it."""
-        if len(self.latencies) < 3:
+        """By how many ms an hour the delay grows, by a straight line from when it has settled on."""
+        settled = [each for each in self.latencies if each[0] > min(60.0, self.seconds / 2)]
+        if len(settled) < 3:
             return None
-        moments, late = np.array(self.latencies).T
+        moments, late = np.array(settled).T
         return float(np.polyfit(moments, late, 1)[0]) * 3600
 
     @property
@@ -111,7 +114,7 @@ class Comparison:
             ("memory (PSS), all processes", lambda runs: spread(runs, _memory, "MB")),
         ):
             for name in first:
-                yield self._row(label, name, cell)
+                yield self._row(f"{label}, {name}", name, cell)
         if "drift" in self.traces:
             yield self._row("drift, the phone's clock 100 ppm fast", "drift", drift)
             yield self._row("faults a minute meanwhile", "drift", faults)
@@ -156,6 +159,8 @@ def faults(runs: list[Run]) -> str:
     """The median of the runs, and the worst."""
     each = [run.faults_a_minute for run in runs]
     middle, worst = median(each), max(each)
+    if silent := sum(run.silent for run in runs):
+        return f"{middle:.3g}, and silent for {silent} of {sum(run.seconds for run in runs):.0f} s"
     return f"{middle:.3g}" if worst == middle else f"{middle:.3g} (up to {worst:.3g})"
 
 

@@ -23,7 +23,7 @@ _ROW_INCHES = 1.6
 
 def draw(comparison: Comparison, path: str | Path) -> None:
     """Draws a line for each trace: on the left the delays of all runs, on the right their faults."""
-    traces = [name for name in comparison.traces if name != "drift"]
+    traces = [name for name in comparison.traces if name != "drift"] or comparison.traces
     figure, axes = plt.subplots(
         len(traces),
         2,

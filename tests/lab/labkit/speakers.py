@@ -49,11 +49,18 @@ class Speaker(ABC):
         phone.connect(self.pi.address)
         self._full_volume(phone)
 
+    def meet_anew(self, phone: Phone) -> None:
+        """The phone leaves and comes back, so that nothing is remembered of what it played."""
+        phone.disconnect()
+        phone.connect(self.pi.address)
+
     def fall(self, phone: Phone) -> None:
         """The phone leaves, and everything of it ends."""
-        phone.disconnect()
-        self._stop()
-        self.pi.sh("systemctl restart bluetooth")
+        try:
+            phone.disconnect()
+        finally:
+            self._stop()
+            self.pi.sh("systemctl restart bluetooth")
         self.pi.wait_for(
             lambda: "Powered: yes" in self.pi.sh("bluetoothctl show", check=False).stdout,
             what="the adapter's power",
@@ -102,6 +109,12 @@ class Dotd(Speaker):
         phone.connect(self.pi.address)
         self.pi.wait_status(lambda status: any(each["connected"] for each in status["phones"]))
         self.pi.dotctl("volume", "100", "--phone", phone.address)
+
+    def meet_anew(self, phone: Phone) -> None:
+        phone.disconnect()
+        self.pi.wait_status(lambda status: not any(each["connected"] for each in status["phones"]))
+        phone.connect(self.pi.address)
+        self.pi.wait_status(lambda status: any(each["connected"] for each in status["phones"]))
 
     def _start(self) -> None:
         self.pi.sh("systemctl start dotd-pipewire.socket dotd-pipewire dotd-wireplumber dotd")

@@ -57,7 +57,6 @@ def coexistence(seconds: float, seed: int) -> Pauses:
     return tuple(pauses)
 
 
-# From good air to bad: who remembers what the air was like begins no better for it.
 TRACES = {
     each.name: each
     for each in (

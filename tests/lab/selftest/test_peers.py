@@ -111,6 +111,16 @@ def test_a_bent_pitch_is_measured_and_no_fault():
     assert judged.bends == pytest.approx([500] * len(judged.bends), abs=3)
 
 
+def test_a_speaker_that_falls_silent_has_no_faults_but_silence():
+    def spoil(samples):
+        samples[3 * RATE :] = 0
+
+    judged, sent = heard(spoil=spoil)
+    assert judged.silent in (7, 8)
+    assert judged.faults == judged.bends == []
+    assert len(judged.latencies(sent)) < 5
+
+
 def run(speaker="dotd", trace="clean", number=1, late=50.0, told=52.0, faults=0, slope=0.0):
     return Run(
         speaker=speaker,
@@ -144,8 +154,8 @@ def test_the_table_has_medians_of_runs_and_says_where_nothing_was_measured():
     assert table["latency, clean: median (p95, p99)"] == ["60.0 ms (70, 70)", "80.0 ms (80, 80)"]
     assert table["faults a minute, clean"] == ["2 (up to 4)", "0"]
     assert table["pitch, the worst second, clean"] == ["20 ppm", "20 ppm"]
-    assert table["told to the phone, less what the clicks say"] == ["-8.0 ms", "nothing told"]
-    assert table["CPU for a minute, all processes"] == ["1.5 s (1.5 - 1.5)", "1.5 s"]
+    assert table["told to the phone, less what the clicks say, clean"] == ["-8.0 ms", "nothing told"]
+    assert table["CPU for a minute, all processes, clean"] == ["1.5 s (1.5 - 1.5)", "1.5 s"]
     assert table["drift, the phone's clock 100 ppm fast"] == ["+36.0 ms/h", MISSING]
     assert table["turns that failed"] == ["0", "1"]
 

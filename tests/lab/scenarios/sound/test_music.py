@@ -286,7 +286,7 @@ def test_music_waits_as_long_as_the_file_says(speaker, phone):
     speaker.invite(phone)
     sound = signals.clicks(CLICK_EVERY, CLICK_EVERY * (CLICKS + 1), bed=-30.0)
     heard = {}
-    for delay in ('"low"', "100", "250"):
+    for delay in ("100", "250", '"low"'):
         speaker.pi.config(f"[music]\ndelay = {delay}\n")
         speaker.pi.sh("systemctl reload dotd")
         with speaker.pi.recording() as recorded:
