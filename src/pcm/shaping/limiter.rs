@@ -248,7 +248,8 @@ mod tests {
             let mut least = Least::new(window);
             for (at, number) in numbers.iter().enumerate() {
                 let first = (at + 1).saturating_sub(window);
-                prop_assert_eq!(Some(&least.add(*number)), numbers[first..=at].iter().min());
+                let found = least.add(*number);
+                prop_assert_eq!(Some(&found), numbers[first..=at].iter().min());
             }
         }
     }
